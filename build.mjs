@@ -1,0 +1,153 @@
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = dirname(fileURLToPath(import.meta.url));
+const dist = join(root, 'dist');
+
+/** What is bundled: the programs, by the name of their file in dist/. */
+const programs = { api: 'apps/api/main.ts', cli: 'apps/cli/main.ts' };
+
+/** Where their sources are; the console is built by Vite, on its own. */
+const sources = ['apps/api', 'apps/cli', 'libs', 'workflows'];
+const settings = ['build.mjs', 'package-lock.json', 'tsconfig.base.json'];
+
+/**
+ * Bundles the programs into dist/ when a source is newer than what is there, and says where they are.
+ *
+ * Files appear in dist/ by renaming, so that a program may start, or another build run, at any moment. Rolldown is
+ * loaded only when there is something to do: an installation without development packages starts what was built.
+ *
+ * @param {{ force?: boolean, silent?: boolean }} options `force` empties dist/ first; `silent` prints nothing.
+ * @returns {Promise<Record<string, string>>} name of the program -> file URL of its bundle
+ */
+export async function build({ force = false, silent = false } = {}) {
+  const began = performance.now();
+  const present = Object.entries(programs).filter(([, main]) => existsSync(join(root, main)));
+  const bundles = present.map(([name]) => join(dist, `${name}.mjs`));
+  const say = (line) => silent || process.stdout.write(`${line}\n`);
+
+  if (force) rmSync(dist, { recursive: true, force: true });
+  if (present.length === 0) say('build: no program to bundle');
+  else if (newest(sources, settings) <= oldest(bundles)) say(`build: dist/ is up to date (${names(present)})`);
+  else {
+    await bundle(Object.fromEntries(present.map(([name, main]) => [name, join(root, main)])));
+    say(`build: ${names(present)} in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  }
+  return Object.fromEntries(present.map(([name]) => [name, pathToFileURL(join(dist, `${name}.mjs`)).href]));
+}
+
+const names = (present) => present.map(([name]) => `dist/${name}.mjs`).join(', ');
+
+async function bundle(input) {
+  // Bundles get this date: a source saved while they are being made is newer than they are.
+  const started = new Date();
+  const { rolldown } = await import('rolldown');
+  const made = await rolldown({
+    input,
+    cwd: root,
+    platform: 'node',
+    tsconfig: join(root, 'tsconfig.base.json'),
+    plugins: [{ name: 'jalon-npm-packages-stay-outside', resolveId: outside }],
+  });
+  const { output } = await made.generate({
+    format: 'esm',
+    sourcemap: true,
+    keepNames: true,
+    entryFileNames: '[name].mjs',
+    chunkFileNames: '[name]-[hash].mjs',
+  });
+  await made.close();
+
+  mkdirSync(dist, { recursive: true });
+  // Entries last: whoever sees a new entry finds its chunks.
+  for (const file of output.toSorted((a, b) => Number(a.isEntry ?? false) - Number(b.isEntry ?? false))) {
+    place(file.fileName, (target) => writeFileSync(target, file.type === 'asset' ? file.source : file.code), started);
+  }
+  for (const worker of workers()) place(basename(worker), (target) => copyFileSync(worker, target), started);
+}
+
+/** Writes beside, then renames: nobody ever reads half a file. */
+function place(fileName, write, date) {
+  const target = join(dist, fileName);
+  const beside = `${target}.${process.pid}`;
+  write(beside);
+  utimesSync(beside, date, date);
+  renameSync(beside, target);
+}
+
+/**
+ * Own packages are bundled, npm's stay outside. A package that npm nested (libs/engine/node_modules/…) would not be
+ * found from dist/: it is named by its path from there.
+ */
+async function outside(specifier, importer) {
+  const name = /^(@[^/]+\/[^/]+|[^/]+)/.exec(specifier)?.[1];
+  const inside = /^(\.|@jalon\/|@oxc-project\/|\0)/.test(specifier) || isAbsolute(specifier);
+  if (inside || !importer || !name) return null;
+  if (isBuiltin(specifier)) return { id: specifier, external: true };
+  for (
+    let folder = dirname(resolve(root, importer));
+    folder !== root && folder.startsWith(root);
+    folder = dirname(folder)
+  ) {
+    if (!existsSync(join(folder, 'node_modules', name))) continue;
+    const nested = await this.resolve(specifier, importer, { skipSelf: true });
+    if (nested) return { id: relative(dist, nested.id).replaceAll('\\', '/'), external: 'absolute' };
+  }
+  return { id: specifier, external: true };
+}
+
+/** Plain files that a worker thread is started from, as `new URL('./writer.sqlite.mjs', import.meta.url)` finds them. */
+function workers() {
+  const libs = join(root, 'libs');
+  const found = readdirSync(libs).flatMap((lib) =>
+    readdirSync(join(libs, lib))
+      .filter((file) => file.endsWith('.mjs'))
+      .map((file) => join(libs, lib, file)),
+  );
+  const twice = found.find((file, index) => found.findIndex((other) => basename(other) === basename(file)) !== index);
+  if (twice)
+    throw new Error(`Two libraries have a worker named ${basename(twice)}: they would overwrite each other in dist/.`);
+  return found;
+}
+
+/** Date of the last change under these folders and files; a folder's own date tells of files that went away. */
+function newest(folders, files) {
+  const date = (path) => statSync(path).mtimeMs;
+  const walk = (folder) =>
+    readdirSync(folder, { withFileTypes: true })
+      .filter(({ name }) => !['node_modules', 'dist'].includes(name) && !/\.spec\.tsx?$|\.md$/.test(name))
+      .reduce(
+        (last, entry) => Math.max(last, (entry.isDirectory() ? walk : date)(join(folder, entry.name))),
+        date(folder),
+      );
+  const present = (path) => existsSync(path);
+  return Math.max(
+    ...folders
+      .map((folder) => join(root, folder))
+      .filter(present)
+      .map(walk),
+    ...files
+      .map((file) => join(root, file))
+      .filter(present)
+      .map(date),
+  );
+}
+
+/** Date of the oldest of these files, or -Infinity when one is missing. */
+const oldest = (files) => Math.min(...files.map((file) => (existsSync(file) ? statSync(file).mtimeMs : -Infinity)));
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  await build({ force: process.argv.includes('--force') });
+}
