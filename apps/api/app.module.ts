@@ -1,0 +1,37 @@
+import type { DynamicModule } from '@nestjs/common';
+import type { Config } from './config.ts';
+import { DemoController } from './demo.controller.ts';
+import { DossiersController } from './dossiers.controller.ts';
+import { Facts, Metrics } from './metrics.ts';
+import { OperationsController } from './operations.controller.ts';
+import { ProblemsController } from './problems.controller.ts';
+import type { Product } from './product.ts';
+import { ReadModelsController } from './read-models.controller.ts';
+import { Tokens } from './tokens.ts';
+import { CONFIG, ENGINE, PRODUCT } from './wiring.ts';
+import { WorkflowsController } from './workflows.controller.ts';
+
+class AppModule {}
+
+/** The wiring of the HTTP server: its controllers, and what they are given. */
+export function appModule(product: Product, config: Config, tokens: Tokens): DynamicModule {
+  return {
+    module: AppModule,
+    controllers: [
+      DossiersController,
+      ReadModelsController,
+      WorkflowsController,
+      DemoController,
+      ProblemsController,
+      OperationsController,
+    ],
+    providers: [
+      { provide: PRODUCT, useValue: product },
+      { provide: ENGINE, useValue: product.engine },
+      { provide: CONFIG, useValue: config },
+      { provide: Tokens, useValue: tokens },
+      Metrics,
+      Facts,
+    ],
+  };
+}

@@ -1,0 +1,56 @@
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { PROJECTIONS } from '@jalon/projections';
+import type { Logger } from 'pino';
+import type { Product } from './product.ts';
+import { loadSample } from './sample.ts';
+
+/** What the command line may ask of whoever holds a data folder: the server that runs on it, or itself. */
+export type Order = { command: 'sample' } | { command: 'rebuild'; projection?: string };
+
+/** One line of the answer: progress, then the end. */
+export type ControlLine = { progress: string } | { done: string } | { failed: string };
+
+/** Carries an order out in the process that may write; answers with what was done. */
+export async function perform(product: Product, order: Order, say: (progress: string) => void): Promise<string> {
+  if (order.command === 'sample') {
+    const { recorded, already } = await loadSample(product.engine, say);
+    return `${recorded} faits enregistrés, ${already} déjà présents.`;
+  }
+  if (order.command !== 'rebuild') throw new RangeError('Commande inconnue du serveur : est-il de la même version ?');
+  const started = performance.now();
+  const which = order.projection === undefined ? 'all' : [order.projection];
+  await product.projector.rebuild(which, ({ projections, facts }) => say(`${projections.join(', ')} : ${facts} faits`));
+  const names = which === 'all' ? PROJECTIONS.map(({ name }) => name) : which;
+  return `Vues reconstruites en ${((performance.now() - started) / 1000).toFixed(1)} s : ${names.join(', ')}.`;
+}
+
+/** Where the server of a data folder listens for the command line: a socket that only its owner may open. */
+export function controlSocket(folder: string): string {
+  return join(folder, 'jalon.sock');
+}
+
+/** Listens for orders beside HTTP. The folder's lock is held: a socket left by a killed server is nobody's. */
+export async function openControl(product: Product, log: Logger): Promise<() => Promise<void>> {
+  const path = controlSocket(product.folder);
+  rmSync(path, { force: true });
+  const server = createServer((socket) => {
+    socket.setEncoding('utf8');
+    socket.once('data', (text: string) => void serve(socket, text, product));
+    socket.on('error', (err) => log.warn({ err }, 'control connection lost'));
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+  chmodSync(path, 0o600);
+  return () => new Promise<void>((resolve) => server.close(() => resolve()));
+}
+
+async function serve(socket: Socket, text: string, product: Product): Promise<void> {
+  const say = (line: ControlLine) => void socket.write(`${JSON.stringify(line)}\n`);
+  try {
+    say({ done: await perform(product, JSON.parse(text) as Order, (progress) => say({ progress })) });
+  } catch (fault) {
+    say({ failed: (fault as Error).message });
+  }
+  socket.end();
+}

@@ -1,0 +1,78 @@
+import type { Caller } from '@jalon/engine';
+import { UUID } from '@jalon/flow';
+import type { FastifyRequest } from 'fastify';
+import { ProblemRaised } from './problems.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who calls, once the token was verified; null on public routes. */
+    caller: Caller | null;
+  }
+  interface FastifyContextConfig {
+    /** Answered without a token. */
+    public?: boolean;
+  }
+}
+
+export type { FastifyReply, FastifyRequest } from 'fastify';
+
+/** The caller of a route that is not public. */
+export function callerOf({ caller }: FastifyRequest): Caller {
+  if (!caller) throw new ProblemRaised('non-authentifie');
+  return caller;
+}
+
+/** @throws 400 when a path parameter is no UUID */
+export function uuidOf(text: string): string {
+  if (!UUID.test(text)) throw malformed(`« ${text.slice(0, 64)} » n'est pas un UUID en minuscules.`);
+  return text;
+}
+
+/** The revision of `If-Match: "<revision>"`; undefined when the header is absent. @throws 400 when malformed */
+export function ifMatchOf(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const [, digits] = /^"(0|[1-9]\d{0,14})"$/.exec(header) ?? [];
+  if (digits === undefined) throw malformed('If-Match donne la révision entre guillemets : If-Match: "7".');
+  return Number(digits);
+}
+
+/** The Idempotency-Key: 1 to 255 visible ASCII characters. @throws 400 when malformed */
+export function idempotencyKeyOf(header: string | undefined): string | undefined {
+  if (header !== undefined && !/^[\x21-\x7e]{1,255}$/.test(header))
+    throw malformed('Idempotency-Key compte 1 à 255 caractères ASCII visibles, sans espace.');
+  return header;
+}
+
+/** A whole number in a query. @throws 400 when it is no number between `min` and `max` */
+export function integerOf(
+  name: string,
+  text: string | undefined,
+  { absent, min, max }: { absent: number; min: number; max: number },
+): number {
+  if (text === undefined) return absent;
+  const value = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max)) throw malformed(`${name} est un nombre entier de ${min} à ${max}.`);
+  return value;
+}
+
+/** A position as answers carry it. @throws 400 when it is none */
+export function positionOf(text: string | undefined): bigint | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,20}$/.test(text)) throw malformed('min-position est une position donnée par une réponse.');
+  return BigInt(text);
+}
+
+/** @throws 400 when a query has a parameter that the route does not know, or one twice */
+export function knownQuery(query: unknown, names: readonly string[]): Record<string, string | undefined> {
+  for (const [name, value] of Object.entries(query as Record<string, unknown>)) {
+    if (!names.includes(name))
+      throw malformed(`Paramètre inconnu : ${name.slice(0, 64)}. Connus : ${names.join(', ')}.`);
+    if (typeof value !== 'string') throw malformed(`Le paramètre ${name} n'est donné qu'une fois.`);
+  }
+  return query as Record<string, string | undefined>;
+}
+
+/** What cannot be read in a request. */
+export function malformed(detail: string): ProblemRaised {
+  return new ProblemRaised('requete-mal-formee', detail);
+}

@@ -1,0 +1,59 @@
+import { type Accepted, Refused } from '@jalon/engine';
+import { Injectable } from '@nestjs/common';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** What is counted and measured, for Prometheus. One registry per server, so that two in one process do not mix. */
+@Injectable()
+export class Metrics {
+  readonly registry = new Registry();
+
+  readonly requests = new Histogram({
+    name: 'jalon_http_request_seconds',
+    help: 'Time to answer, by route and status',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+    registers: [this.registry],
+  });
+
+  readonly facts = new Counter({
+    name: 'jalon_facts_total',
+    help: 'Facts proposed over HTTP, by outcome (accepted, remembered, refused)',
+    labelNames: ['outcome'],
+    registers: [this.registry],
+  });
+
+  readonly lag = new Gauge({
+    name: 'jalon_projection_lag_positions',
+    help: 'How far behind the journal a read model is, in positions',
+    labelNames: ['projection'],
+    registers: [this.registry],
+  });
+
+  readonly parked = new Gauge({
+    name: 'jalon_projection_parked_dossiers',
+    help: 'Dossiers that a read model could not digest',
+    labelNames: ['projection'],
+    registers: [this.registry],
+  });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+}
+
+/** Counts what became of proposals. */
+@Injectable()
+export class Facts {
+  constructor(private readonly metrics: Metrics) {}
+
+  async counted(proposal: Promise<Accepted>): Promise<Accepted> {
+    try {
+      const accepted = await proposal;
+      this.metrics.facts.inc({ outcome: accepted.remembered ? 'remembered' : 'accepted' });
+      return accepted;
+    } catch (fault) {
+      if (fault instanceof Refused) this.metrics.facts.inc({ outcome: 'refused' });
+      throw fault;
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import { callerOf, type FastifyReply, type FastifyRequest } from './http.ts';
+import { Metrics } from './metrics.ts';
+import { ProblemRaised } from './problems.ts';
+import { SOFTWARE, VERSION } from './product.ts';
+import { CONFIG, type Config, PRODUCT, type Product } from './wiring.ts';
+
+type Health = { status: 'ok' | 'unavailable'; [detail: string]: unknown };
+
+/** Whether it lives, whether it can serve, what it measures, which build it is. */
+@Controller()
+export class OperationsController {
+  constructor(
+    @Inject(PRODUCT) private readonly product: Product,
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly metrics: Metrics,
+  ) {}
+
+  @Get('health/live')
+  @RouteConfig({ public: true })
+  live(): Health {
+    return { status: 'ok' };
+  }
+
+  @Get('health/ready')
+  @RouteConfig({ public: true })
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Health> {
+    const journal = await this.#journal();
+    const readModels = await this.#readModels();
+    const status = journal.status === 'ok' && readModels.status === 'ok' ? 'ok' : 'unavailable';
+    reply.code(status === 'ok' ? 200 : 503);
+    return { status, journal, readModels };
+  }
+
+  @Get('version')
+  @RouteConfig({ public: true })
+  version(): object {
+    const { demonstration } = this.config;
+    return { name: 'jalon', version: VERSION, software: SOFTWARE, node: process.version, demonstration };
+  }
+
+  /** In demonstration anyone on this machine may look; else an administrateur's token is needed. */
+  @Get('metrics')
+  @RouteConfig({ public: true })
+  async measured(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+    if (!this.config.demonstration && !callerOf(request).roles.includes('administrateur'))
+      throw new ProblemRaised('interdit', 'Les mesures sont pour le rôle administrateur.');
+    const { projector } = this.product;
+    for (const { projection, facts } of await projector.lag()) this.metrics.lag.set({ projection }, facts);
+    for (const { projection, parked } of projector.status().projections)
+      this.metrics.parked.set({ projection }, parked);
+    reply.header('content-type', this.metrics.registry.contentType);
+    return this.metrics.registry.metrics();
+  }
+
+  async #journal(): Promise<Health> {
+    try {
+      const { journal } = this.product;
+      const tip = await journal.tip();
+      return { status: 'ok', position: tip === null ? null : String(tip), durability: await journal.durability() };
+    } catch (fault) {
+      return { status: 'unavailable', reason: (fault as Error).name };
+    }
+  }
+
+  async #readModels(): Promise<Health> {
+    const { projector } = this.product;
+    const { projections, failure } = projector.status();
+    const failing = failure !== undefined || projections.some(({ outdated }) => outdated);
+    try {
+      const lags = await projector.lag();
+      return {
+        status: failing ? 'unavailable' : 'ok',
+        projections: projections.map(({ projection, version, position, parked }) => ({
+          projection,
+          version,
+          position: position === null ? null : String(position),
+          behind: lags.find((lag) => lag.projection === projection)?.facts ?? null,
+          parked,
+        })),
+      };
+    } catch (fault) {
+      return { status: 'unavailable', reason: (fault as Error).name };
+    }
+  }
+}

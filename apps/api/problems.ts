@@ -1,0 +1,168 @@
+import {
+  Contended,
+  DossierNotFound,
+  Forbidden,
+  HistoryUnreadable,
+  InvalidProposal,
+  KeyReused,
+  Refused,
+  RevisionMismatch,
+} from '@jalon/engine';
+import { JournalUnavailable, OutcomeUnknown } from '@jalon/journal';
+import { IssuerUnreachable, TokenRefused } from './tokens.ts';
+
+/** A problem document (RFC 9457). */
+export type Problem = { type: string; title: string; status: number; detail?: string; [member: string]: unknown };
+
+/** What each problem type means and what to do about it: the page at its URI. */
+export const PROBLEMS = {
+  'non-authentifie': [
+    401,
+    'Authentification requise',
+    'Joignez un jeton valable : « Authorization: Bearer … ». En démonstration, POST /api/demo/token en donne un.',
+  ],
+  interdit: [
+    403,
+    'Action interdite',
+    'Votre rôle ou votre organisation ne permet pas cette action ; « detail » dit qui le peut.',
+  ],
+  introuvable: [404, 'Introuvable', "Rien n'existe à cette adresse, ou rien qui vous soit visible."],
+    405,
+    'Méthode inconnue',
+    'Cette adresse existe, mais pas pour cette méthode ; « Allow » dit lesquelles.',
+  ],
+  'requete-mal-formee': [
+    400,
+    'Requête mal formée',
+    'Le JSON, un en-tête ou un paramètre ne peut être lu ; « detail » dit lequel.',
+  ],
+  'trop-volumineux': [
+    413,
+    'Contenu trop volumineux',
+    'Un corps de requête compte au plus 262 144 octets. Les documents restent hors des faits : seule leur empreinte y figure.',
+  ],
+  'type-de-contenu': [
+    415,
+    'Type de contenu non pris en charge',
+    'Envoyez du JSON : « Content-Type: application/json ».',
+  ],
+  'proposition-invalide': [
+    422,
+    'Proposition invalide',
+    'Le contenu ne suit pas la forme déclarée ; « errors » donne toutes les erreurs à la fois, chacune avec son chemin (JSON Pointer).',
+  ],
+  'cle-reutilisee': [
+    422,
+    "Clé d'idempotence déjà employée",
+    'La même clé Idempotency-Key a accompagné un autre contenu : une clé par proposition.',
+  ],
+  'revision-depassee': [
+    412,
+    'Le dossier a changé',
+    'La révision donnée par If-Match n’est plus la dernière ; « revision » donne la révision actuelle. Relisez le dossier, puis proposez de nouveau.',
+  ],
+  'fait-refuse': [
+    409,
+    'Fait refusé',
+    'La procédure ne permet pas ce fait maintenant ; « reasons » nomme chaque règle qui manque, « possible » ce qui est possible. Rien n’a été enregistré.',
+  ],
+  'dossier-sollicite': [
+    503,
+    'Dossier très sollicité',
+    'Beaucoup de propositions visent ce dossier au même instant : proposez de nouveau après « Retry-After ».',
+  ],
+  'journal-indisponible': [
+    503,
+    'Journal indisponible',
+    'Rien ne peut être enregistré ou lu pour le moment. Rien n’est perdu : proposez de nouveau, avec la même clé Idempotency-Key, après « Retry-After ».',
+  ],
+  'lecture-en-retard': [
+    503,
+    'Lecture en retard',
+    "Les vues n'ont pas encore atteint la position demandée : relisez après « Retry-After ».",
+  ],
+  'emetteur-injoignable': [
+    503,
+    'Émetteur des jetons injoignable',
+    "L'émetteur OpenID Connect ne répond pas : réessayez après « Retry-After ».",
+  ],
+  'trop-de-requetes': [
+    429,
+    'Trop de requêtes',
+    'La limite de requêtes par appelant est atteinte : réessayez après « Retry-After ».',
+  ],
+  'hote-inconnu': [
+    421,
+    'Hôte inconnu',
+    'En démonstration le serveur ne répond que sous le nom de cette machine (localhost).',
+  ],
+  'delai-depasse': [408, 'Délai dépassé', 'La requête n’est pas arrivée entière à temps.'],
+  'historique-illisible': [
+    500,
+    'Historique illisible',
+    'Ce qui est enregistré ne peut être relu par cette version du logiciel. Rien n’a été modifié ; prévenez l’exploitant.',
+  ],
+  'erreur-interne': [
+    500,
+    'Erreur interne',
+    'Le serveur a rencontré une erreur qu’il n’attendait pas ; donnez « requestId » à l’exploitant.',
+  ],
+} as const satisfies Record<string, readonly [number, string, string]>;
+
+export type ProblemName = keyof typeof PROBLEMS;
+
+/** A problem of a known type. */
+export function problem(name: ProblemName, detail?: string, members: Record<string, unknown> = {}): Problem {
+  const [status, title] = PROBLEMS[name];
+  return { type: `/problems/${name}`, title, status, ...(detail === undefined ? {} : { detail }), ...members };
+}
+
+/** A request that cannot be answered, thrown by a controller. */
+export class ProblemRaised extends Error {
+  override readonly name = 'ProblemRaised';
+  readonly problem: Problem;
+  constructor(name: ProblemName, detail?: string, members?: Record<string, unknown>) {
+    super(detail ?? name);
+    this.problem = problem(name, detail, members);
+  }
+}
+
+const BY_STATUS: Record<number, ProblemName> = Object.fromEntries(
+  (Object.keys(PROBLEMS) as ProblemName[]).reverse().map((name) => [PROBLEMS[name][0], name]),
+);
+
+/** The problem document of anything thrown while answering; what is not foreseen tells nothing of the inside. */
+export function problemOf(thrown: unknown): Problem {
+  if (thrown instanceof ProblemRaised) return thrown.problem;
+  if (thrown instanceof DossierNotFound) return problem('introuvable', thrown.message);
+  if (thrown instanceof Forbidden) return problem('interdit', thrown.message);
+  if (thrown instanceof InvalidProposal)
+    return problem('proposition-invalide', thrown.message, { errors: thrown.errors });
+  if (thrown instanceof KeyReused) return problem('cle-reutilisee', thrown.message);
+  if (thrown instanceof RevisionMismatch)
+    return problem('revision-depassee', thrown.message, { revision: thrown.current });
+  if (thrown instanceof Refused) {
+    const { fact, state, reasons, possible } = thrown;
+    return problem('fait-refuse', thrown.message, { fact: fact.type, state, reasons, possible });
+  }
+  if (thrown instanceof Contended) return problem('dossier-sollicite', thrown.message);
+  if (thrown instanceof JournalUnavailable) return problem('journal-indisponible');
+  if (thrown instanceof OutcomeUnknown)
+    return problem(
+      'journal-indisponible',
+      'Le fait a pu être enregistré ou non : la même requête, avec la même clé Idempotency-Key, le dira.',
+    );
+  if (thrown instanceof IssuerUnreachable) return problem('emetteur-injoignable', thrown.message);
+  if (thrown instanceof TokenRefused) return problem('non-authentifie', thrown.message);
+  if (thrown instanceof HistoryUnreadable) return problem('historique-illisible');
+  return foreseenByFramework(thrown) ?? problem('erreur-interne');
+}
+
+/** Faults that Fastify and Nest raise before a controller is reached: they carry a status below 500. */
+function foreseenByFramework(thrown: unknown): Problem | undefined {
+  const { statusCode, status, code } = thrown as { statusCode?: number; status?: number; code?: string };
+  const name = BY_STATUS[statusCode ?? status ?? 500];
+  if (name === undefined || PROBLEMS[name][0] >= 500) return undefined;
+  if (name === 'introuvable') return problem(name, "Cette adresse n'existe pas : /docs les donne toutes.");
+  return problem(name, code?.startsWith('FST_') && thrown instanceof Error ? thrown.message : undefined);
+}

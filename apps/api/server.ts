@@ -1,0 +1,147 @@
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
+import type { Logger } from 'pino';
+import { appModule } from './app.module.ts';
+import type { Config } from './config.ts';
+import { serveDocumentation } from './documentation.ts';
+import { Metrics } from './metrics.ts';
+import { ProblemFilter } from './problem.filter.ts';
+import { ProblemRaised } from './problems.ts';
+import type { Product } from './product.ts';
+import { Tokens } from './tokens.ts';
+import './http.ts';
+
+/** A request body is at most this many bytes. */
+export const BODY_LIMIT = 262_144;
+
+const LOCAL_NAMES = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
+
+/**
+ * The HTTP server over a product, not yet listening. Closing it finishes the requests it has accepted; the product stays
+ * open.
+ */
+export async function createServer(product: Product, config: Config, log: Logger): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    loggerInstance: log as never,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => crypto.randomUUID(),
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: 30_000,
+    connectionTimeout: 60_000,
+    keepAliveTimeout: 72_000,
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: true,
+    return503OnClosing: true,
+  } as never);
+  const tokens = new Tokens(config, product.clock);
+  const fastify: FastifyInstance = adapter.getInstance() as never;
+  fastify.decorateRequest('caller', null);
+  readJsonStrictly(fastify);
+  fastify.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    if (config.demonstration && !LOCAL_NAMES.test(request.headers.host ?? '')) throw new ProblemRaised('hote-inconnu');
+    await authenticate(request, tokens);
+    if (Number(request.headers['content-length'] ?? 0) > BODY_LIMIT) throw new ProblemRaised('trop-volumineux');
+    if (request.url.startsWith('/api')) reply.header('cache-control', 'no-store');
+  });
+  await adapter.register(helmet as never, securityHeaders as never);
+  if (!config.demonstration && config.JALON_RATE > 0) await limitRate(adapter, config.JALON_RATE);
+
+  const app = await NestFactory.create<NestFastifyApplication>(appModule(product, config, tokens), adapter, {
+    bodyParser: false,
+    logger: false,
+    abortOnError: false,
+  });
+  app.useGlobalFilters(new ProblemFilter());
+  logAndMeasure(fastify, app.get(Metrics));
+  serveDocumentation(app, config);
+  await app.init();
+  await fastify.ready();
+  return app;
+}
+
+/** Who calls: needed everywhere but on public routes, where a token that is not valid is as none. */
+async function authenticate(request: FastifyRequest, tokens: Tokens): Promise<void> {
+  const [, token] = /^Bearer ([A-Za-z0-9._~+/=-]+)$/i.exec(request.headers.authorization ?? '') ?? [];
+  const { config, url } = request.routeOptions;
+  // A route that does not exist, or one of the documentation's own files, tells nothing: it needs no token.
+  const open = config.public === true || url === undefined || !url.startsWith('/api');
+  if (token === undefined) {
+    if (!open)
+      throw new ProblemRaised('non-authentifie', 'Aucun jeton « Authorization: Bearer … » n’accompagne la requête.');
+    return;
+  }
+  try {
+    request.caller = await tokens.caller(token);
+  } catch (fault) {
+    if (!open) throw fault;
+  }
+}
+
+/** JSON only, in valid UTF-8: bytes that are none would be replaced, and a fact recorded that nobody wrote. */
+function readJsonStrictly(fastify: FastifyInstance): void {
+  fastify.removeAllContentTypeParsers();
+  const utf8 = new TextDecoder('utf-8', { fatal: true });
+  fastify.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer', bodyLimit: BODY_LIMIT },
+    (_request: FastifyRequest, body: Buffer, done: (error: Error | null, value?: unknown) => void) => {
+      try {
+        done(null, JSON.parse(utf8.decode(body)));
+      } catch {
+        done(new ProblemRaised('requete-mal-formee', "Le corps n'est pas du JSON en UTF-8."));
+      }
+    },
+  );
+}
+
+const securityHeaders = {
+  contentSecurityPolicy: {
+    directives: {
+      defaultSrc: ["'self'"],
+      scriptSrc: ["'self'"],
+      // Swagger UI styles its own elements in line.
+      styleSrc: ["'self'", "'unsafe-inline'"],
+      imgSrc: ["'self'", 'data:'],
+      objectSrc: ["'none'"],
+      frameAncestors: ["'none'"],
+      upgradeInsecureRequests: null,
+    },
+  },
+};
+
+async function limitRate(adapter: FastifyAdapter, perMinute: number): Promise<void> {
+  await adapter.register(
+    rateLimit as never,
+    {
+      max: perMinute,
+      timeWindow: 60_000,
+      keyGenerator: ({ caller, ip }: FastifyRequest) => (caller ? JSON.stringify([caller.iss, caller.sub]) : ip),
+      errorResponseBuilder: () => new ProblemRaised('trop-de-requetes'),
+    } as never,
+  );
+}
+
+/** One line per request: who is not said, nor what; the address without its query, where tokens may be. */
+function logAndMeasure(fastify: FastifyInstance, metrics: Metrics): void {
+  fastify.addHook('onResponse', (request, reply, done) => {
+    const { method } = request;
+    const route = request.routeOptions.url ?? 'none';
+    const seconds = reply.elapsedTime / 1000;
+    metrics.requests.observe({ method, route, status: reply.statusCode }, seconds);
+    request.log.info(
+      {
+        method,
+        path: request.url.split('?', 1)[0],
+        route,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+      },
+      'answered',
+    );
+    done();
+  });
+}

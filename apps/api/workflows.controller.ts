@@ -1,0 +1,77 @@
+import { describeFact, type Fact, mermaid, type PublishedWorkflow, payloadSchema, waysOf } from '@jalon/flow';
+import { catalogue } from '@jalon/workflows';
+import { Controller, Get, Header, Param, Query } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import { schemaPath } from './answers.ts';
+import { diagram } from './diagram.ts';
+import { knownQuery } from './http.ts';
+import { ProblemRaised } from './problems.ts';
+
+/** The procedures themselves, readable by anyone: facts, states, rules, schemas, pictures. */
+@Controller('api/workflows')
+export class WorkflowsController {
+  @Get()
+  @RouteConfig({ public: true })
+  list(): object {
+    const items = catalogue.workflows.map(({ name, version, label, hash }) => ({
+      name,
+      version,
+      label,
+      hash,
+      href: `/api/workflows/${name}/${version}`,
+    }));
+    return { items };
+  }
+
+  @Get(':name/:version')
+  @RouteConfig({ public: true })
+  show(@Param('name') name: string, @Param('version') version: string): object {
+    const workflow = published(name, version);
+    const { label, hash, roles, parties, facts, states } = workflow;
+    return {
+      name,
+      version: workflow.version,
+      label,
+      hash,
+      roles,
+      parties,
+      states: [...states.values()].flatMap(({ accepts: _accepts, ...state }) => (state.state ? [state] : [])),
+      facts: [...facts.values()].map((fact) => ({ ...describeFact(fact), schema: schemaPath(workflow, fact.type) })),
+      transitions: waysOf(workflow),
+      definition: workflow.machine.config,
+      mermaid: mermaid(workflow),
+      diagram: `/api/workflows/${name}/${version}/diagram.svg`,
+    };
+  }
+
+  @Get(':name/:version/diagram.svg')
+  @RouteConfig({ public: true })
+  @Header('content-type', 'image/svg+xml; charset=utf-8')
+  picture(@Param('name') name: string, @Param('version') version: string): Promise<string> {
+    return diagram(published(name, version));
+  }
+
+  @Get(':name/:version/facts/:type')
+  @RouteConfig({ public: true })
+  @Header('content-type', 'application/schema+json; charset=utf-8')
+  schema(
+    @Param('name') name: string,
+    @Param('version') version: string,
+    @Param('type') type: string,
+    @Query() query: unknown,
+  ): string {
+    knownQuery(query, []);
+    const workflow = published(name, version);
+    const fact: Fact | undefined = workflow.facts.get(type);
+    if (!fact)
+      throw new ProblemRaised('introuvable', `La procédure ${name} ${version} ne connaît pas le fait ${type}.`);
+    return JSON.stringify(payloadSchema(fact, schemaPath(workflow, type)));
+  }
+}
+
+function published(name: string, version: string): PublishedWorkflow {
+  const workflow = /^[1-9]\d{0,5}$/.test(version) ? catalogue.find(name, Number(version)) : undefined;
+  if (!workflow)
+    throw new ProblemRaised('introuvable', `Aucune procédure ${name} ${version} ici : /api/workflows les donne.`);
+  return workflow;
+}

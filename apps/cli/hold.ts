@@ -1,0 +1,50 @@
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
+import { type ControlLine, controlSocket, type Order, perform } from '../api/control.ts';
+import { openProduct } from '../api/product.ts';
+
+/** The server could not carry an order out, in its own words. */
+export class OrderFailed extends Error {
+  override readonly name = 'OrderFailed';
+}
+
+/**
+ * Carries an order out on a data folder: by the server that runs on it when there is one, since it alone may write there,
+ * else in this process.
+ * @throws JournalRefused, OrderFailed
+ */
+export async function carryOut(folder: string, order: Order, say: (progress: string) => void): Promise<string> {
+  const done = await askServer(folder, order, say);
+  if (done !== null) return done;
+  const product = await openProduct(
+    folder,
+    () => new Date(),
+    (what) => say(what),
+  );
+  try {
+    return await perform(product, order, say);
+  } finally {
+    await product.close();
+  }
+}
+
+/** Null when no server listens. */
+function askServer(folder: string, order: Order, say: (progress: string) => void): Promise<string | null> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(controlSocket(folder));
+    socket.once('error', (fault: NodeJS.ErrnoException) =>
+      fault.code === 'ENOENT' || fault.code === 'ECONNREFUSED' ? resolve(null) : reject(fault),
+    );
+    socket.once('connect', () => {
+      socket.write(JSON.stringify(order));
+      const lines = createInterface({ input: socket });
+      lines.on('line', (text) => {
+        const line = JSON.parse(text) as ControlLine;
+        if ('progress' in line) say(line.progress);
+        else if ('done' in line) resolve(line.done);
+        else reject(new OrderFailed(line.failed));
+      });
+      lines.once('close', () => reject(new OrderFailed("Le serveur s'est arrêté avant d'avoir fini.")));
+    });
+  });
+}

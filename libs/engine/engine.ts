@@ -1,0 +1,288 @@
+import {
+  beginning,
+  type CalendarDate,
+  type Catalogue,
+  decide,
+  type Fact,
+  hiddenMembers,
+  type Lookup,
+  type PublishedWorkflow,
+  parisDate,
+  possible,
+  summaryOf,
+  UUID,
+  waitsFor,
+} from '@jalon/flow';
+import {
+  type Directory,
+  type Journal,
+  type NewEvent,
+  NO_STREAM,
+  OutcomeUnknown,
+  RevisionConflict,
+  type Source,
+  type StoredEvent,
+} from '@jalon/journal';
+import { assertBehalf, assertOwnOpening, type Caller, proposingRole, seenBy } from './caller.ts';
+import { after, type Dossier, Dossiers, streamOf } from './dossiers.ts';
+import { Contended, DossierNotFound, InvalidProposal, KeyReused, Refused, RevisionMismatch } from './faults.ts';
+import { type Identity, proposalIds } from './identity.ts';
+import { namedFact, type Proposal, readOpening, readProposal } from './proposal.ts';
+import { asEvent, asHappening, requestDigest } from './record.ts';
+import { type DossierView, dossierView, type FactView, factView } from './views.ts';
+
+/** What the engine is made of. Clock and entropy are passed in: nothing inside reads the time or draws at random. */
+export type EngineParts = {
+  journal: Journal;
+  directory: Directory;
+  catalogue: Catalogue;
+  clock: () => Date;
+  entropy: { uuid: () => string; salt: () => string };
+  /** Name and version of this build, kept with every fact. */
+  software: string;
+  /** Whether no other process writes to the journal: then a dossier in memory is the dossier. */
+  soleWriter: boolean;
+  /** Bound of the dossiers held in memory, in facts. */
+  factsHeld: number;
+  /** Position up to which everything was acknowledged before, by this node or another: the tail of the journal. */
+  acknowledged: bigint | null;
+};
+
+/** Under which conditions a caller proposes. `route` is part of an idempotency key's scope. */
+export type Conditions = { route: string; idempotencyKey?: string; ifMatch?: number };
+
+/** An accepted fact, stored: new, or remembered from an earlier request with the same idempotency key. */
+export type Accepted = { dossier: Dossier; event: StoredEvent; seeing: readonly string[]; remembered: boolean };
+
+/** Who proposes, in which role, and by which roles they see the dossier. */
+type Proposer = { caller: Caller; role: string; seeing: readonly string[] };
+
+const REDECISIONS = 8;
+const APPEND_ATTEMPTS = 4;
+
+/** The use cases: load, decide, append at the expected revision. Everything that holds, holds here, whatever the transport. */
+export class Engine {
+  readonly #dossiers: Dossiers;
+  readonly #turns = new Map<string, Promise<unknown>>();
+  #acknowledged: bigint | null;
+
+  constructor(private readonly parts: EngineParts) {
+    this.#dossiers = new Dossiers(parts.journal, parts.catalogue, parts.soleWriter, parts.factsHeld);
+    this.#acknowledged = parts.acknowledged;
+  }
+
+  /** Position of the last fact that this engine acknowledged; null before the first. */
+  get acknowledged(): bigint | null {
+    return this.#acknowledged;
+  }
+
+  /**
+   * Opens a dossier with its first fact.
+   * @throws InvalidProposal, Forbidden, KeyReused, Refused, JournalUnavailable, OutcomeUnknown
+   */
+  async open(caller: Caller, body: unknown, conditions: Conditions, source?: Source): Promise<Accepted> {
+    const { workflow, fact: proposed } = readOpening(body, this.parts.catalogue);
+    const raw = namedFact(workflow, proposed, '/fact');
+    if (!raw.fact.opens)
+      throw new InvalidProposal([{ path: '/fact/type', message: `« ${raw.fact.label} » n'ouvre pas de dossier.` }]);
+    const role = proposingRole(workflow, raw.fact, caller.roles);
+    const proposal = readProposal(raw, source);
+    if (workflow.roles[role]?.sees === 'own') assertOwnOpening(workflow, raw.fact, role, caller.org, proposal.data);
+    if (proposal.onBehalfOf)
+      assertBehalf(workflow, raw.fact, role, proposal.onBehalfOf, summaryOf(raw.fact, proposal.data));
+
+    const ids = proposalIds(caller, conditions, this.parts.entropy);
+    return this.#inTurn(ids.dossier, async () => {
+      const existing = conditions.idempotencyKey === undefined ? null : await this.#dossiers.load(ids.dossier);
+      if (existing)
+        return this.#remembered(existing, ids.event, proposal, seenBy(caller, existing.id, existing).seeing);
+      const situation = beginning(workflow);
+      const last = { hash: '', recordedAt: '', position: -1n };
+      const blank: Dossier = { id: ids.dossier, workflow, situation, last, ids: new Map() };
+      const { dossier, event } = await this.#record(blank, { caller, role, seeing: [role] }, proposal, ids.event);
+      return { dossier, event, seeing: seenBy(caller, dossier.id, dossier).seeing, remembered: false };
+    });
+  }
+
+  /**
+   * Proposes a fact to a dossier. After a conflict with another writer it is decided again, unless the caller named a
+   * revision.
+   * @throws DossierNotFound, Forbidden, InvalidProposal, KeyReused, RevisionMismatch, Refused, Contended,
+   * JournalUnavailable, OutcomeUnknown
+   */
+  async advance(caller: Caller, id: string, body: unknown, conditions: Conditions, source?: Source): Promise<Accepted> {
+    const ids = proposalIds(caller, conditions, this.parts.entropy);
+    return this.#inTurn(id, async () => {
+      for (let attempt = 1; attempt <= REDECISIONS; attempt++) {
+        try {
+          return await this.#propose(caller, id, body, conditions, ids, source);
+        } catch (fault) {
+          if (!(fault instanceof RevisionConflict)) throw fault;
+          this.#dossiers.forget(id);
+        }
+      }
+      throw new Contended('Ce dossier est très sollicité : proposez de nouveau dans un instant.');
+    });
+  }
+
+  async #propose(
+    caller: Caller,
+    id: string,
+    body: unknown,
+    { ifMatch }: Conditions,
+    ids: Identity,
+    source: Source | undefined,
+  ): Promise<Accepted> {
+    const { dossier: before, seeing } = seenBy(caller, id, await this.#load(id));
+    const { workflow, situation } = before;
+    const raw = namedFact(workflow, body);
+    const role = proposingRole(workflow, raw.fact, seeing);
+    const proposal = readProposal(raw, source);
+    if (proposal.onBehalfOf) assertBehalf(workflow, raw.fact, role, proposal.onBehalfOf, situation.summary);
+    if (before.ids.has(ids.event)) return this.#remembered(before, ids.event, proposal, seeing);
+    if (ifMatch !== undefined && ifMatch !== situation.revision)
+      throw new RevisionMismatch(ifMatch, situation.revision);
+    const { dossier, event } = await this.#record(before, { caller, role, seeing }, proposal, ids.event);
+    return { dossier, event, seeing, remembered: false };
+  }
+
+  /** The dossier as the caller may see it. @throws DossierNotFound */
+  async show(caller: Caller, id: string): Promise<DossierView> {
+    const { dossier, seeing } = await this.see(caller, id);
+    return this.view(dossier, caller, seeing);
+  }
+
+  /** The dossier and the roles by which the caller sees it. @throws DossierNotFound */
+  async see(caller: Caller, id: string): Promise<{ dossier: Dossier; seeing: string[] }> {
+    return seenBy(caller, id, await this.#load(id));
+  }
+
+  /** A dossier for one who sees it by these roles, as of now. */
+  view(dossier: Dossier, caller: Caller, seeing: readonly string[]): DossierView {
+    return dossierView(dossier, caller, seeing, this.today());
+  }
+
+  /** A fact of a dossier for one who sees it by these roles. */
+  fact(dossier: Dossier, event: StoredEvent, seeing: readonly string[]): FactView {
+    return factView(dossier, event, seeing, this.parts.directory);
+  }
+
+  /** The history after a revision (-1: from the first), oldest first, at most `limit` items. @throws DossierNotFound */
+  async history(caller: Caller, id: string, afterRevision: number, limit: number): Promise<FactView[]> {
+    const { dossier, seeing } = await this.see(caller, id);
+    const items: FactView[] = [];
+    const range = { from: afterRevision + 1, to: afterRevision + limit };
+    for await (const page of this.parts.journal.read(streamOf(id), range))
+      for (const event of page) items.push(this.fact(dossier, event, seeing));
+    return items;
+  }
+
+  /** Whether a dossier waits for the caller (`waiting=me`). */
+  async waits(caller: Caller, id: string): Promise<boolean> {
+    const { dossier, seeing } = await this.see(caller, id);
+    const author = { iss: caller.iss, sub: caller.sub, role: seeing[0] as string };
+    const hidden = hiddenMembers(dossier.workflow, seeing);
+    return waitsFor(dossier.situation, { author, roles: seeing, hidden, today: this.today() });
+  }
+
+  /** Today in Europe/Paris. */
+  today(): CalendarDate {
+    return parisDate(this.parts.clock());
+  }
+
+  async #load(id: string): Promise<Dossier | null> {
+    return UUID.test(id) ? this.#dossiers.load(id) : null;
+  }
+
+  /** One proposal at a time for one dossier: rivals in this process queue instead of undoing each other's work. */
+  async #inTurn<T>(id: string, act: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(id) ?? Promise.resolve()).then(act, act);
+    this.#turns.set(id, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(id) === turn) this.#turns.delete(id);
+    }
+  }
+
+  /** The first answer to a key again, rebuilt from the fact it led to. @throws KeyReused when the request differs */
+  async #remembered(now: Dossier, eventId: string, proposal: Proposal, seeing: readonly string[]): Promise<Accepted> {
+    const revision = now.ids.get(eventId) ?? 0;
+    const event = await this.#storedAt(now.id, revision);
+    const salt = event.salt ?? this.parts.directory.payload(eventId)?.salt;
+    // An erased payload took its salt along: nothing is left to compare with, and the key alone speaks.
+    const same =
+      event.envelope.id === eventId && (salt === undefined || event.digest === requestDigest(salt, proposal));
+    if (!same) throw new KeyReused();
+    const dossier = revision === now.situation.revision ? now : await this.#dossiers.asOf(now.id, revision);
+    if (!dossier) throw new DossierNotFound(now.id);
+    return { dossier, event, seeing, remembered: true };
+  }
+
+  async #storedAt(id: string, revision: number): Promise<StoredEvent> {
+    for await (const [event] of this.parts.journal.read(streamOf(id), { from: revision, to: revision }))
+      if (event) return event;
+    throw new DossierNotFound(id);
+  }
+
+  async #record(
+    before: Dossier,
+    { caller, role, seeing }: Proposer,
+    proposal: Proposal,
+    id: string,
+  ): Promise<{ dossier: Dossier; event: StoredEvent }> {
+    const { entropy, directory, software } = this.parts;
+    const salts = { salt: entropy.salt(), personSalt: entropy.salt() };
+    const instant = this.parts.clock();
+    // Never before the previous fact, even when a clock was set back.
+    const recordedAt = latest(instant.toISOString(), before.last.recordedAt);
+    const today = parisDate(instant);
+    const lookups = await this.#lookUp(proposal.fact, proposal.data);
+    const fact = asHappening(before.id, proposal, caller, { id, salt: salts.salt, recordedAt, today, role, lookups });
+
+    const decision = decide(before.situation, fact, today);
+    if (!decision.accepted) {
+      const { type, label } = proposal.fact;
+      const hidden = hiddenMembers(before.workflow, seeing);
+      const now = possible(before.situation, { author: fact.actor, roles: seeing, hidden, today });
+      throw new Refused({ type, label }, decision.state, decision.reasons, now);
+    }
+    const event = await asEvent(directory, software, before, { fact, ...decision }, proposal, caller, salts);
+    const { position } = await this.#append(event, before.situation.revision);
+    if (this.#acknowledged === null || position > this.#acknowledged) this.#acknowledged = position;
+    const stored = { ...event, position };
+    const dossier = after(before, decision.next, stored);
+    this.#dossiers.hold(dossier);
+    return { dossier, event: stored };
+  }
+
+  /** Appends with the same id until the outcome is known: a retry of what was stored is the same success. */
+  async #append(event: NewEvent, revision: number): Promise<{ position: bigint }> {
+    const { journal, directory } = this.parts;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await journal.append(event.envelope.stream, revision < 0 ? NO_STREAM : revision, [event]);
+      } catch (fault) {
+        if (fault instanceof RevisionConflict && event.salt === undefined) await directory.drop(event.envelope.id);
+        if (!(fault instanceof OutcomeUnknown) || attempt === APPEND_ATTEMPTS) throw fault;
+      }
+    }
+  }
+
+  async #lookUp(fact: Fact, data: Record<string, unknown>): Promise<Record<string, Lookup>> {
+    const lookups: Record<string, Lookup> = {};
+    for (const id of fact.lookups?.(data as never) ?? []) {
+      const other = await this.#load(id);
+      lookups[id] = other && exposed(other.workflow, other);
+    }
+    return lookups;
+  }
+}
+
+function latest(one: string, other: string): string {
+  return other > one ? other : one;
+}
+
+function exposed({ exposes }: PublishedWorkflow, { situation }: Dossier): Lookup {
+  return { ...exposes?.(situation.snapshot.context as never), revision: situation.revision };
+}

@@ -1,0 +1,65 @@
+import type { BrokenRule, FieldError } from '@jalon/flow';
+
+/** There is no such dossier, or the caller is not to know of it. */
+export class DossierNotFound extends Error {
+  override readonly name = 'DossierNotFound';
+  constructor(readonly id: string) {
+    super(`Aucun dossier ${id} ne vous est visible.`);
+  }
+}
+
+/** The caller may not propose this; the message says who may. */
+export class Forbidden extends Error {
+  override readonly name = 'Forbidden';
+}
+
+/** The proposal is not of the declared form: every fault at once. */
+export class InvalidProposal extends Error {
+  override readonly name = 'InvalidProposal';
+  constructor(readonly errors: readonly FieldError[]) {
+    super(`La proposition compte ${errors.length} ${errors.length > 1 ? 'erreurs' : 'erreur'} de forme.`);
+  }
+}
+
+/** The same Idempotency-Key came before with another body. */
+export class KeyReused extends Error {
+  override readonly name = 'KeyReused';
+  constructor() {
+    super('Cette clé Idempotency-Key a déjà servi avec un autre contenu : employez une clé nouvelle par proposition.');
+  }
+}
+
+/** The dossier has moved on since the revision that the caller named. */
+export class RevisionMismatch extends Error {
+  override readonly name = 'RevisionMismatch';
+  constructor(
+    readonly expected: number,
+    readonly current: number,
+  ) {
+    super(`Le dossier en est à la révision ${current}, et non ${expected} : relisez-le avant de proposer de nouveau.`);
+  }
+}
+
+/** The machine refuses the fact; nothing was written. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+  constructor(
+    readonly fact: { type: string; label: string },
+    readonly state: string | null,
+    readonly reasons: readonly BrokenRule[],
+    /** What is possible now, and by whom; empty for an opening. */
+    readonly possible: readonly { type: string; label: string; by: readonly string[] }[],
+  ) {
+    super(reasons.map(({ message }) => message).join(' '));
+  }
+}
+
+/** Others kept writing to this dossier while this proposal was decided again and again. */
+export class Contended extends Error {
+  override readonly name = 'Contended';
+}
+
+/** What is stored cannot be read under this build: it is not touched, and says which fact and why. */
+export class HistoryUnreadable extends Error {
+  override readonly name = 'HistoryUnreadable';
+}

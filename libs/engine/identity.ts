@@ -1,0 +1,23 @@
+import { v5 } from 'uuid';
+import type { Caller } from './caller.ts';
+import type { Conditions, EngineParts } from './engine.ts';
+
+/** Namespace (RFC 9562) of the ids that are derived from an idempotency key. Never to be changed: keys are remembered by it. */
+const NAMESPACE = '3f0b6c1e-5d0e-4c43-9a55-6f6e8f1b7d21';
+
+/** The ids of a proposal: of its fact, and of the dossier when it opens one. */
+export type Identity = { event: string; dossier: string };
+
+/**
+ * One id per proposal, kept across retries and never derived from a position, so that two rivals for one revision never
+ * both succeed. The same caller, route and key always give the same ids; without a key they are random.
+ */
+export function proposalIds(
+  { iss, sub }: Caller,
+  { route, idempotencyKey }: Conditions,
+  entropy: EngineParts['entropy'],
+): Identity {
+  if (idempotencyKey === undefined) return { event: entropy.uuid(), dossier: entropy.uuid() };
+  const event = v5(JSON.stringify([iss, sub, route, idempotencyKey]), NAMESPACE);
+  return { event, dossier: v5(event, NAMESPACE) };
+}

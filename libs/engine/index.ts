@@ -1,0 +1,7 @@
+export * from './caller.ts';
+export { type Dossier, Dossiers, follow, streamOf } from './dossiers.ts';
+export * from './engine.ts';
+export * from './faults.ts';
+export { Behalf, ProposedFact } from './proposal.ts';
+export { behalfPerson } from './record.ts';
+export * from './views.ts';

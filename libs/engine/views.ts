@@ -1,0 +1,95 @@
+import { contextOf, hiddenMembers, type Possible, possible, visibleContext } from '@jalon/flow';
+import type { Directory, StoredEvent } from '@jalon/journal';
+import { type Caller, withheldType } from './caller.ts';
+import type { Dossier } from './dossiers.ts';
+import { behalfPerson } from './record.ts';
+
+/** A dossier as one caller may see it. */
+export type DossierView = {
+  id: string;
+  workflow: { name: string; version: number };
+  revision: number;
+  position: string;
+  state: string;
+  jalon: string;
+  crossed: readonly { jalon: string; effectiveAt: string; recordedAt: string }[];
+  context: Record<string, unknown>;
+  possible: Possible[];
+};
+
+/** A person as shown: the name from the directory, « effacé » once it was erased, absent when none was recorded. */
+export type PersonView = { role: string; org?: string; nom?: string };
+
+/** A fact as one caller may see it, in full or by its hash only. */
+export type FactView =
+  | {
+      id: string;
+      type: string;
+      revision: number;
+      position: string;
+      effectiveAt: string;
+      recordedAt: string;
+      data: unknown;
+      meta: Record<string, unknown> & { actor: PersonView & { iss: string; sub: string } };
+    }
+  | { revision: number; hash: string; withheld: true };
+
+/** What stands in place of a name or payload that was erased. */
+export const ERASED = 'effacé';
+
+/** The dossier for one who sees it by the roles `seeing`: withheld members and what rules say of them are left out. */
+export function dossierView(dossier: Dossier, caller: Caller, seeing: readonly string[], today: string): DossierView {
+  const { id, workflow, situation, last } = dossier;
+  const hidden = hiddenMembers(workflow, seeing);
+  const { iss, sub, org } = caller;
+  const author = { iss, sub, role: seeing[0] as string, ...(org === undefined ? {} : { org }) };
+  return {
+    id,
+    workflow: { name: workflow.name, version: workflow.version },
+    revision: situation.revision,
+    position: String(last.position),
+    state: situation.state.state,
+    jalon: situation.state.jalon,
+    crossed: situation.crossed,
+    context: visibleContext(contextOf(situation), hidden),
+    possible: possible(situation, { author, roles: seeing, hidden, today }),
+  };
+}
+
+/** An item of the history for one who sees the dossier by the roles `seeing`. */
+export function factView(
+  dossier: Dossier,
+  event: StoredEvent,
+  seeing: readonly string[],
+  directory: Directory,
+): FactView {
+  const { envelope, hash, data, position } = event;
+  if (withheldType(dossier.workflow, envelope.type, seeing))
+    return { revision: envelope.revision, hash, withheld: true };
+  const { id, type, revision, effectiveAt, recordedAt, actor, onBehalfOf } = envelope;
+  const { format: _format, stream: _stream, ...rest } = envelope;
+  const erasable = event.salt === undefined;
+  const meta = {
+    ...without(rest, ['id', 'type', 'revision', 'effectiveAt', 'recordedAt', 'actor', 'onBehalfOf']),
+    actor: personView(directory, actor, actor) as PersonView & { iss: string; sub: string },
+    ...(onBehalfOf ? { onBehalfOf: personView(directory, onBehalfOf, behalfPerson(onBehalfOf)) } : {}),
+    hash,
+    ...(erasable && !directory.payload(id) ? { erased: true } : {}),
+  };
+  const shown = erasable ? (directory.payload(id)?.data ?? {}) : data;
+  return { id, type, revision, position: String(position), effectiveAt, recordedAt, data: shown, meta };
+}
+
+/** A recorded person with the name that the directory holds in place of the commitment. */
+export function personView<P extends { name?: string }>(
+  directory: Directory,
+  person: P,
+  { iss, sub }: { iss: string; sub: string },
+): Omit<P, 'name'> & { nom?: string } {
+  const { name, ...shown } = person;
+  return name === undefined ? shown : { ...shown, nom: directory.name(iss, sub, name) ?? ERASED };
+}
+
+function without(members: object, left: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(members).filter(([member]) => !left.includes(member)));
+}
