@@ -27,10 +27,6 @@ export const PROBLEMS = {
     'Votre rôle ou votre organisation ne permet pas cette action ; « detail » dit qui le peut.',
   ],
   introuvable: [404, 'Introuvable', "Rien n'existe à cette adresse, ou rien qui vous soit visible."],
-    405,
-    'Méthode inconnue',
-    'Cette adresse existe, mais pas pour cette méthode ; « Allow » dit lesquelles.',
-  ],
   'requete-mal-formee': [
     400,
     'Requête mal formée',

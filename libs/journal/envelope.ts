@@ -1,0 +1,92 @@
+import { canonicalJson, saltedHash, sha256 } from './canonical.ts';
+
+/** The number of the stored format that this build writes. FORMAT.md says what each number means. */
+export const FORMAT = 1;
+
+/** Who proposed a fact, as the log keeps it: `name` is the commitment SHA-256(salt ‖ name), never the name. */
+export type RecordedActor = { iss: string; sub: string; role: string; org?: string; name?: string };
+
+/** For whom it was proposed, when an officer records what another party did. */
+export type RecordedBehalf = { role: string; org: string; name?: string };
+
+/** What the engine knew of another dossier when it decided: its revision and what its workflow shows, or null (absent). */
+export type RecordedLookup = { revision: number; [member: string]: unknown } | null;
+
+/** Where a fact came from when nobody proposed it over the API (public cases, imports). */
+export type Source = { kind: 'public' | 'reconstituted'; precision: string; url?: string };
+
+/** The hashed members of a stored fact, format 1. Absent members are left out; see FORMAT.md and envelope.schema.json. */
+export type Envelope = {
+  format: number;
+  /** UUID of the proposal, kept across retries. */
+  id: string;
+  stream: string;
+  /** Place in the stream, from 0. */
+  revision: number;
+  type: string;
+  /** SHA-256(salt ‖ canonical JSON of the payload). */
+  dataHash: string;
+  actor: RecordedActor;
+  onBehalfOf?: RecordedBehalf;
+  /** Date on which it is true in the world (YYYY-MM-DD, Europe/Paris). */
+  effectiveAt: string;
+  /** Instant at which the system knew it (RFC 3339, UTC). */
+  recordedAt: string;
+  workflow?: { name: string; version: number; hash: string };
+  from?: string | null;
+  to?: string;
+  crosses?: string;
+  stateHash?: string;
+  target?: string;
+  correlationId: string;
+  causationId?: string;
+  lookups?: Record<string, RecordedLookup>;
+  source?: Source;
+  software: string;
+  previousHash: string | null;
+};
+
+/** A fact on its way to the journal. `salt` is absent (and `data` is {}) for an erasable fact: both lie in the directory. */
+export type NewEvent = {
+  envelope: Envelope;
+  /** SHA-256 of the canonical JSON of `envelope`. */
+  hash: string;
+  data: Record<string, unknown>;
+  salt?: string;
+  /** Digest of the request that proposed it, to recognise the same Idempotency-Key with another body. */
+  digest?: string;
+};
+
+/** A fact as the journal gives it back; `position` is its place among all streams, increasing. */
+export type StoredEvent = NewEvent & { position: bigint };
+
+/** dataHash of a payload under its fact's salt. */
+export function dataHash(salt: string, data: unknown): string {
+  return saltedHash(salt, canonicalJson(data));
+}
+
+/** The fact's hash: SHA-256 of the RFC 8785 canonical JSON of its hashed members. */
+export function envelopeHash(envelope: Envelope): string {
+  return sha256(canonicalJson(envelope));
+}
+
+/** Seals an envelope: the event ready to append. */
+export function seal(envelope: Envelope, beside: Omit<NewEvent, 'envelope' | 'hash'>): NewEvent {
+  return { envelope, hash: envelopeHash(envelope), ...beside };
+}
+
+/**
+ * What is wrong with `event` as the successor of `previous` in its stream (null: it opens the stream), or null when
+ * chain, hash, revision and dates hold. The payload is checked when its salt is at hand.
+ */
+export function chainFault(event: NewEvent, previous: NewEvent | null): string | null {
+  const { envelope } = event;
+  if (envelope.format !== FORMAT) return `format ${envelope.format} is unknown to this build`;
+  if (envelopeHash(envelope) !== event.hash) return 'the envelope does not have the recorded hash';
+  if (envelope.revision !== (previous ? previous.envelope.revision + 1 : 0)) return 'the revision does not follow';
+  if (envelope.previousHash !== (previous?.hash ?? null)) return 'the previous hash is not that of the previous fact';
+  if (previous && envelope.recordedAt < previous.envelope.recordedAt) return 'it was recorded before the previous fact';
+  if (event.salt !== undefined && dataHash(event.salt, event.data) !== envelope.dataHash)
+    return 'the payload does not have the recorded hash';
+  return null;
+}
