@@ -28,7 +28,7 @@ import { after, type Dossier, Dossiers, streamOf } from './dossiers.ts';
 import { Contended, DossierNotFound, InvalidProposal, KeyReused, Refused, RevisionMismatch } from './faults.ts';
 import { type Identity, proposalIds } from './identity.ts';
 import { namedFact, type Proposal, readOpening, readProposal } from './proposal.ts';
-import { asEvent, asHappening, requestDigest } from './record.ts';
+import { asEvent, asHappening, type Circumstances, requestDigest } from './record.ts';
 import { type DossierView, dossierView, type FactView, factView } from './views.ts';
 
 /** What the engine is made of. Clock and entropy are passed in: nothing inside reads the time or draws at random. */
@@ -99,7 +99,7 @@ export class Engine {
       const situation = beginning(workflow);
       const last = { hash: '', recordedAt: '', position: -1n };
       const blank: Dossier = { id: ids.dossier, workflow, situation, last, ids: new Map() };
-      const { dossier, event } = await this.#record(blank, { caller, role, seeing: [role] }, proposal, ids.event);
+      const { dossier, event } = await this.#record(blank, { caller, role, seeing: [role] }, proposal, ids);
       return { dossier, event, seeing: seenBy(caller, dossier.id, dossier).seeing, remembered: false };
     });
   }
@@ -129,7 +129,7 @@ export class Engine {
     caller: Caller,
     id: string,
     body: unknown,
-    { ifMatch }: Conditions,
+    conditions: Conditions,
     ids: Identity,
     source: Source | undefined,
   ): Promise<Accepted> {
@@ -140,9 +140,10 @@ export class Engine {
     const proposal = readProposal(raw, source);
     if (proposal.onBehalfOf) assertBehalf(workflow, raw.fact, role, proposal.onBehalfOf, situation.summary);
     if (before.ids.has(ids.event)) return this.#remembered(before, ids.event, proposal, seeing);
+    const { ifMatch } = conditions;
     if (ifMatch !== undefined && ifMatch !== situation.revision)
       throw new RevisionMismatch(ifMatch, situation.revision);
-    const { dossier, event } = await this.#record(before, { caller, role, seeing }, proposal, ids.event);
+    const { dossier, event } = await this.#record(before, { caller, role, seeing }, proposal, ids);
     return { dossier, event, seeing, remembered: false };
   }
 
@@ -229,25 +230,31 @@ export class Engine {
     before: Dossier,
     { caller, role, seeing }: Proposer,
     proposal: Proposal,
-    id: string,
+    ids: Identity,
   ): Promise<{ dossier: Dossier; event: StoredEvent }> {
-    const { entropy, directory, software } = this.parts;
-    const salts = { salt: entropy.salt(), personSalt: entropy.salt() };
-    const instant = this.parts.clock();
-    // Never before the previous fact, even when a clock was set back.
-    const recordedAt = latest(instant.toISOString(), before.last.recordedAt);
-    const today = parisDate(instant);
-    const lookups = await this.#lookUp(proposal.fact, proposal.data);
-    const fact = asHappening(before.id, proposal, caller, { id, salt: salts.salt, recordedAt, today, role, lookups });
-
-    const decision = decide(before.situation, fact, today);
+    const { clock, entropy } = this.parts;
+    const instant = clock();
+    const now: Circumstances = {
+      id: ids.event,
+      keyed: ids.keyed,
+      salt: entropy.salt(),
+      personSalt: entropy.salt(),
+      // Never before the previous fact, even when a clock was set back.
+      recordedAt: latest(instant.toISOString(), before.last.recordedAt),
+      today: parisDate(instant),
+      role,
+      lookups: await this.#lookUp(proposal.fact, proposal.data),
+    };
+    const proposing = { proposal, caller, now };
+    const fact = asHappening(before.id, proposing);
+    const decision = decide(before.situation, fact, now.today);
     if (!decision.accepted) {
       const { type, label } = proposal.fact;
       const hidden = hiddenMembers(before.workflow, seeing);
-      const now = possible(before.situation, { author: fact.actor, roles: seeing, hidden, today });
-      throw new Refused({ type, label }, decision.state, decision.reasons, now);
+      const reader = { author: fact.actor, roles: seeing, hidden, today: now.today };
+      throw new Refused({ type, label }, decision.state, decision.reasons, possible(before.situation, reader));
     }
-    const event = await asEvent(directory, software, before, { fact, ...decision }, proposal, caller, salts);
+    const event = await asEvent(this.parts, before, fact, decision, proposing);
     const { position } = await this.#append(event, before.situation.revision);
     if (this.#acknowledged === null || position > this.#acknowledged) this.#acknowledged = position;
     const stored = { ...event, position };

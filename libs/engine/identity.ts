@@ -5,8 +5,8 @@ import type { Conditions, EngineParts } from './engine.ts';
 /** Namespace (RFC 9562) of the ids that are derived from an idempotency key. Never to be changed: keys are remembered by it. */
 const NAMESPACE = '3f0b6c1e-5d0e-4c43-9a55-6f6e8f1b7d21';
 
-/** The ids of a proposal: of its fact, and of the dossier when it opens one. */
-export type Identity = { event: string; dossier: string };
+/** The ids of a proposal: of its fact, and of the dossier when it opens one; `keyed` when they come from a key. */
+export type Identity = { event: string; dossier: string; keyed: boolean };
 
 /**
  * One id per proposal, kept across retries and never derived from a position, so that two rivals for one revision never
@@ -17,7 +17,7 @@ export function proposalIds(
   { route, idempotencyKey }: Conditions,
   entropy: EngineParts['entropy'],
 ): Identity {
-  if (idempotencyKey === undefined) return { event: entropy.uuid(), dossier: entropy.uuid() };
+  if (idempotencyKey === undefined) return { event: entropy.uuid(), dossier: entropy.uuid(), keyed: false };
   const event = v5(JSON.stringify([iss, sub, route, idempotencyKey]), NAMESPACE);
-  return { event, dossier: v5(event, NAMESPACE) };
+  return { event, dossier: v5(event, NAMESPACE), keyed: true };
 }

@@ -45,7 +45,7 @@ export type Proposal = {
   causationId?: string;
   source?: Source;
   /** Canonical text of the request, names of persons left out: what a repeated Idempotency-Key is compared by. */
-  canonical: string;
+  canonical: () => string;
 };
 
 /** The fact that a request names. @throws InvalidProposal when there is none of that name. */
@@ -103,6 +103,6 @@ export function readProposal({ fact, body, at }: RawProposal, source?: Source): 
     ...(correlationId === undefined ? {} : { correlationId }),
     ...(causationId === undefined ? {} : { causationId }),
     ...(source === undefined ? {} : { source }),
-    canonical: canonicalJson({ ...around, data, ...(onBehalfOf === undefined ? {} : { onBehalfOf: party }) }),
+    canonical: () => canonicalJson({ ...around, data, ...(onBehalfOf === undefined ? {} : { onBehalfOf: party }) }),
   };
 }

@@ -19,16 +19,23 @@ import type { Proposal } from './proposal.ts';
 
 /** Everything that decides what is recorded and is not in the proposal: passed in, so that a test can choose it. */
 export type Circumstances = {
+  /** Id of the proposal, and whether it comes from an idempotency key: then the request must be recognised. */
   id: string;
+  keyed: boolean;
+  /** Fresh salts: the payload's, and the one that a person new to the directory gets. */
   salt: string;
+  personSalt: string;
   recordedAt: string;
   today: CalendarDate;
   role: string;
   lookups: Record<string, Lookup>;
 };
 
+/** A proposal, who makes it, and under which circumstances. */
+export type Proposing = { proposal: Proposal; caller: Caller; now: Circumstances };
+
 /** The fact as the machine receives it. */
-export function asHappening(dossier: string, proposal: Proposal, caller: Caller, now: Circumstances): PastFact {
+export function asHappening(dossier: string, { proposal, caller, now }: Proposing): PastFact {
   const { iss, sub, org } = caller;
   const { fact, data } = proposal;
   return {
@@ -44,34 +51,34 @@ export function asHappening(dossier: string, proposal: Proposal, caller: Caller,
   };
 }
 
-/** Fresh salts: the payload's, and the one that a person new to the directory gets. */
-export type Salts = { salt: string; personSalt: string };
+/** What the machine made of an accepted fact. */
+export type Accepted = { next: Situation; from: string | null; to: string; crosses?: string };
 
-/** The event to append for an accepted fact: sealed, its persons and erasable payload already in the directory. */
+/**
+ * The event to append for an accepted fact: sealed, its persons and erasable payload already in the directory.
+ * @throws KeyReused when an erasable payload other than this one waits under the same id; JournalUnavailable when an
+ * erasable payload cannot be kept
+ */
 export async function asEvent(
-  directory: Directory,
-  software: string,
+  { directory, software }: { directory: Directory; software: string },
   dossier: Dossier,
-  accepted: { fact: PastFact; next: Situation; from: string | null; to: string; crosses?: string },
-  proposal: Proposal,
-  caller: Caller,
-  { salt, personSalt }: Salts,
+  fact: PastFact,
+  { next, from, to, crosses }: Accepted,
+  { proposal, caller, now }: Proposing,
 ): Promise<NewEvent> {
-  const { fact, next, from, to, crosses } = accepted;
   const { name, version, hash } = dossier.workflow;
-  const { onBehalfOf, causationId, source } = proposal;
+  const { onBehalfOf, causationId, source, data } = proposal;
   const { iss, sub } = fact.actor;
-  const named =
-    caller.name === undefined ? {} : await commitment(directory, { iss, sub, name: caller.name, salt: personSalt });
+  const person = (who: { iss: string; sub: string }, named: string | undefined) =>
+    named === undefined ? {} : commitment(directory, { ...who, name: named, salt: now.personSalt });
+  const author = await person({ iss, sub }, caller.name);
   const behalf = onBehalfOf && {
     role: onBehalfOf.role,
     org: onBehalfOf.org,
-    ...(onBehalfOf.nom === undefined
-      ? {}
-      : await commitment(directory, { ...behalfPerson(onBehalfOf), name: onBehalfOf.nom, salt: personSalt })),
+    ...(await person(behalfPerson(onBehalfOf), onBehalfOf.nom)),
   };
   const erasable = proposal.fact.erasable === true;
-  const sealed = erasable ? await keptSalt(directory, { id: fact.id, data: proposal.data, salt }) : salt;
+  const salt = erasable ? await keptSalt(directory, { id: fact.id, data, salt: now.salt }) : now.salt;
 
   const envelope: Envelope = {
     format: FORMAT,
@@ -79,8 +86,8 @@ export async function asEvent(
     stream: streamOf(dossier.id),
     revision: next.revision,
     type: fact.type,
-    dataHash: dataHash(sealed, proposal.data),
-    actor: { ...fact.actor, ...named },
+    dataHash: dataHash(salt, data),
+    actor: { ...fact.actor, ...author },
     ...(behalf ? { onBehalfOf: behalf } : {}),
     effectiveAt: fact.effectiveAt,
     recordedAt: fact.recordedAt,
@@ -96,8 +103,8 @@ export async function asEvent(
     software,
     previousHash: next.revision === 0 ? null : dossier.last.hash,
   };
-  const digest = requestDigest(sealed, proposal);
-  return erasable ? seal(envelope, { data: {}, digest }) : seal(envelope, { data: proposal.data, salt, digest });
+  const digest = now.keyed ? { digest: requestDigest(salt, proposal) } : {};
+  return seal(envelope, erasable ? { data: {}, ...digest } : { data, salt, ...digest });
 }
 
 /** Under which issuer and subject the directory keeps the name of someone for whom an officer records. */
@@ -107,7 +114,7 @@ export function behalfPerson({ role, org }: { role: string; org: string }): { is
 
 /** What a repeated Idempotency-Key is compared by; salted, so that it tells nothing of the payload. */
 export function requestDigest(salt: string, { canonical }: Proposal): string {
-  return saltedHash(salt, canonical);
+  return saltedHash(salt, canonical());
 }
 
 // A retry after a crash finds what the first attempt kept: the fact is sealed with that salt, and only for that payload.

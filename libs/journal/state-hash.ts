@@ -13,37 +13,56 @@ export type HashedState = {
 
 const digests = new WeakMap<object, string>();
 const keyedDigests = new WeakMap<object, string>();
+const plainDigests = new Map<unknown, string>();
+const PLAIN_DIGESTS = 5_000;
 
-/** SHA-256 of a value's canonical JSON, remembered by identity: contexts are immutable and share what did not change. */
+/**
+ * SHA-256 of a value's canonical JSON. Remembered by identity for objects (contexts are immutable and share what did not
+ * change), by value for the rest, so that a state costs what changed in it.
+ */
 function digest(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return sha256(canonicalJson(value));
-  let known = digests.get(value);
-  if (known === undefined) {
-    known = sha256(canonicalJson(value));
+  const held = typeof value === 'object' && value !== null;
+  let known = held ? digests.get(value) : plainDigests.get(value);
+  if (known !== undefined) return known;
+  known = sha256(canonicalJson(value));
+  if (held) {
     digests.set(value, known);
+  } else {
+    if (plainDigests.size >= PLAIN_DIGESTS) plainDigests.clear();
+    plainDigests.set(value, known);
   }
   return known;
 }
 
-function keyedDigest(map: object): string {
+function keyedDigest(map: Readonly<Record<string, unknown>>): string {
   let known = keyedDigests.get(map);
   if (known === undefined) {
-    known = sha256(canonicalJson(Object.fromEntries(Object.entries(map).map(([key, entry]) => [key, digest(entry)]))));
+    const keys = Object.keys(map).sort();
+    known = sha256(digestsJson(keys, (key) => digest(map[key])));
     keyedDigests.set(map, known);
   }
   return known;
 }
 
+/** Canonical JSON of an object whose values are hex digests: only its keys need care, and they come sorted. */
+function digestsJson(sortedKeys: readonly string[], digestOf: (key: string) => string): string {
+  let text = '';
+  for (const key of sortedKeys) text += `${text === '' ? '{' : ','}${JSON.stringify(key)}:"${digestOf(key)}"`;
+  return text === '' ? '{}' : `${text}}`;
+}
+
 /** The lower-case hex SHA-256 that binds a fact to the exact state it led to. Replay under any later build must reach it. */
 export function stateHash({ value, context, keyed, salts }: HashedState): string {
-  const members: Record<string, string> = {};
-  for (const [member, content] of Object.entries(context)) {
-    // As in JSON, a member that is undefined is absent.
-    if (content === undefined) continue;
-    const plain =
-      keyed.has(member) && typeof content === 'object' && content !== null ? keyedDigest(content) : digest(content);
+  const members = context as Readonly<Record<string, unknown>>;
+  const memberDigest = (member: string) => {
+    const content = members[member];
+    const isMap = keyed.has(member) && typeof content === 'object' && content !== null;
+    const plain = isMap ? keyedDigest(content as Record<string, unknown>) : digest(content);
     const salt = salts[member];
-    members[member] = salt === undefined ? plain : sha256(canonicalJson({ digest: plain, salt }));
-  }
-  return sha256(canonicalJson({ value, context: members }));
+    return salt === undefined ? plain : sha256(`{"digest":"${plain}","salt":"${salt}"}`);
+  };
+  // As in JSON, a member that is undefined is absent.
+  const present = Object.keys(members).filter((member) => members[member] !== undefined);
+  // Sorted as RFC 8785 sorts: by UTF-16 code units, as `sort` does; « context » comes before « value ».
+  return sha256(`{"context":${digestsJson(present.sort(), memberDigest)},"value":${canonicalJson(value)}}`);
 }
