@@ -1,0 +1,181 @@
+import { getNextTransitions } from 'xstate';
+import type { CalendarDate } from './dates.ts';
+import type { Fact } from './fact.ts';
+import { crossing, fold, type PastFact, type Situation } from './situation.ts';
+import type { Author, Candidate, Happening, Rule } from './workflow.ts';
+
+/** One rule that a proposal breaks. `field` is the payload's field it is about, where there is one. */
+export type BrokenRule = { rule: string; message: string; field?: string };
+
+/** The answer to a proposal: accepted, with the situation after it; or refused, with every rule that failed. */
+export type Decision =
+  | { accepted: true; next: Situation; from: string | null; to: string; crosses?: string }
+  | { accepted: false; state: string | null; reasons: BrokenRule[] };
+
+/** The rules of dates that hold for every fact (procedure, rule 4.2). */
+export const DATE_RULES: Record<'future' | 'order', Rule> = {
+  future: {
+    rule: 'date-non-future',
+    message: "La date d'effet n'est pas dans le futur.",
+    needs: ['date'],
+  },
+  order: {
+    rule: 'date-dans-l-ordre',
+    message: "La date d'effet n'est pas antérieure à celle d'un fait déjà enregistré.",
+    needs: ['date'],
+  },
+};
+
+/** The dates rules of a fact: free facts may carry any past date. */
+export function dateRules(fact: Fact): readonly Rule[] {
+  return fact.free ? [DATE_RULES.future] : [DATE_RULES.future, DATE_RULES.order];
+}
+
+function guardHolds(situation: Situation, guard: string, event: Happening): boolean {
+  const implementation = situation.workflow.machine.implementations.guards[guard] as (
+    args: { context: unknown; event: Happening },
+    params: undefined,
+  ) => boolean;
+  return implementation({ context: situation.snapshot.context, event }, undefined);
+}
+
+/** The way that a fact would go from here, or undefined when it is not expected in this state. */
+export function wayOf(situation: Situation, event: Happening): Candidate | undefined {
+  return situation.state.accepts
+    .get(event.type)
+    ?.find((candidate) => candidate.routes.every((guard) => guardHolds(situation, guard, event)));
+}
+
+/** Whether a rule holds for this event in this situation. */
+export function holds(situation: Situation, rule: Rule, event: Happening): boolean {
+  return guardHolds(situation, rule.rule, event);
+}
+
+/** A rule's sentence in this situation. */
+export function sentence(situation: Situation, { message, detail }: Rule): string {
+  const details = detail?.(situation.snapshot.context as never);
+  return details ? `${message} ${details}` : message;
+}
+
+/**
+ * Decides on a proposed fact whose payload is valid and whose author may propose it. Pure: the same situation, proposal
+ * and day always give the same decision.
+ */
+export function decide(situation: Situation, proposal: PastFact, today: CalendarDate): Decision {
+  const state = situation.state.state || null;
+  const fact = situation.workflow.facts.get(proposal.type) as Fact;
+  const way = wayOf(situation, proposal);
+  if (!way) return { accepted: false, state, reasons: [unexpected(situation, fact)] };
+
+  const reasons: BrokenRule[] = [];
+  if (proposal.effectiveAt > today) reasons.push(broken(situation, DATE_RULES.future));
+  if (!fact.free && situation.since !== null && proposal.effectiveAt < situation.since)
+    reasons.push({
+      rule: DATE_RULES.order.rule,
+      message: `La date d'effet (${proposal.effectiveAt}) est antérieure à celle d'un fait déjà enregistré (${situation.since}).`,
+    });
+  for (const rule of way.rules) if (!holds(situation, rule, proposal)) reasons.push(broken(situation, rule));
+  if (reasons.length > 0) return { accepted: false, state, reasons };
+
+  const next = fold(situation, proposal);
+  const crosses = crossing(situation, fact);
+  return { accepted: true, next, from: state, to: next.state.state, ...(crosses === undefined ? {} : { crosses }) };
+}
+
+function broken(situation: Situation, rule: Rule): BrokenRule {
+  const { field } = rule;
+  return { rule: rule.rule, message: sentence(situation, rule), ...(field === undefined ? {} : { field }) };
+}
+
+function unexpected({ state }: Situation, fact: Fact): BrokenRule {
+  const where = state.state ? `à l'étape « ${state.label} »` : "tant que le dossier n'est pas ouvert";
+  return { rule: 'fait-non-attendu', message: `Le fait « ${fact.label} » n'est pas attendu ${where}.` };
+}
+
+/** A fact that the state accepts, whether the caller may propose it, and its whole checklist. */
+export type Possible = {
+  type: string;
+  label: string;
+  by: readonly string[];
+  allowed: boolean;
+  rules: { rule: string; message: string; holds: boolean | null }[];
+};
+
+/** For whom a checklist is made. */
+export type Reader = {
+  author: Author;
+  roles: readonly string[];
+  /** Members of the context that are withheld from the reader. */
+  hidden: ReadonlySet<string>;
+  today: CalendarDate;
+};
+
+/** What the state accepts now, each with its checklist: what holds, what does not, what payload or date will decide. */
+export function possible(situation: Situation, reader: Reader): Possible[] {
+  const list: Possible[] = [];
+  for (const type of situation.state.accepts.keys()) {
+    const fact = situation.workflow.facts.get(type) as Fact;
+    const event = unknownPayload(type, reader);
+    const way = wayOf(situation, event);
+    if (!way) continue;
+    list.push({
+      type,
+      label: fact.label,
+      by: fact.by,
+      allowed: fact.by.some((role) => reader.roles.includes(role)),
+      rules: [...way.rules, ...dateRules(fact)].map((rule) => ({
+        rule: rule.rule,
+        message: isHidden(rule, reader) ? rule.message : sentence(situation, rule),
+        holds: verdict(situation, rule, event, reader),
+      })),
+    });
+  }
+  return list;
+}
+
+function unknownPayload(type: string, { author, today }: Reader): Happening {
+  return { type, id: '', dossier: '', data: {}, effectiveAt: today, actor: author, lookups: {} };
+}
+
+/**
+ * What can be said of a rule before there is a proposal: null when it reads what is withheld from the reader, or when a
+ * payload, a look-up or the choice of a date decides. Rules on the date change once at most as days pass, so that they
+ * are decided when they say the same of the earliest date that is admissible and of today.
+ */
+function verdict(situation: Situation, rule: Rule, event: Happening, reader: Reader): boolean | null {
+  const { needs = [] } = rule;
+  if (isHidden(rule, reader) || needs.includes('payload') || needs.includes('lookup')) return null;
+  if (!(rule.rule in situation.workflow.machine.implementations.guards)) return null;
+  const today = holds(situation, rule, event);
+  if (!needs.includes('date')) return today;
+  const earliest = { ...event, effectiveAt: situation.since ?? event.effectiveAt };
+  return holds(situation, rule, earliest) === today ? today : null;
+}
+
+function isHidden({ reads }: Rule, { hidden }: Reader): boolean {
+  return reads?.some((member) => hidden.has(member)) ?? false;
+}
+
+/**
+ * Whether a dossier waits for one of these roles: it may propose a fact that leads to another state and of which no rule
+ * is known to be false, or it is named by a rule that is still false of such a fact. Free facts and those that give the
+ * procedure up never count.
+ */
+export function waitsFor(situation: Situation, reader: Reader): boolean {
+  for (const type of situation.state.accepts.keys()) {
+    const fact = situation.workflow.facts.get(type) as Fact;
+    if (fact.free || fact.abandons) continue;
+    const event = unknownPayload(type, reader);
+    const way = wayOf(situation, event);
+    if (!way || way.target === null || way.target === situation.state.state) continue;
+    const missing = way.rules.filter((rule) => verdict(situation, rule, event, reader) === false);
+    if (missing.length === 0 && fact.by.some((role) => reader.roles.includes(role))) return true;
+    if (missing.some((rule) => rule.awaits?.some((role) => reader.roles.includes(role)))) return true;
+  }
+  return false;
+}
+
+/** The transitions that XState itself would consider here, by type (a cross-check of what was read off the machine). */
+export function xstateTypes(situation: Situation): Set<string> {
+  return new Set(getNextTransitions(situation.snapshot).map(({ eventType }) => eventType));
+}

@@ -1,0 +1,133 @@
+import { type AnyActorScope, type AnyMachineSnapshot, createActor, initialTransition } from 'xstate';
+import type { CalendarDate } from './dates.ts';
+import { type Fact, valueAt } from './fact.ts';
+import { type Happening, type StateSpec, stateString, type Workflow } from './workflow.ts';
+
+/** A fact of a history, as much of it as folding needs. */
+export type PastFact = Happening & {
+  recordedAt: string;
+  /** Salt of its payload; it enters the state hash when the fact is withheld from some. Absent for erasable facts. */
+  salt?: string;
+};
+
+/** A milestone crossed, on which date, known since when. */
+export type Crossing = { jalon: string; effectiveAt: CalendarDate; recordedAt: string };
+
+/** Where a dossier stands: the fold of its facts. Never changed: each fact makes a new one. */
+export type Situation = {
+  workflow: Workflow;
+  snapshot: AnyMachineSnapshot;
+  state: StateSpec;
+  /** Revision of the last fact folded, -1 before the first. */
+  revision: number;
+  /** Latest effective date among the facts that are not free. */
+  since: CalendarDate | null;
+  crossed: readonly Crossing[];
+  /** What lists show: columns that facts declare (`summary`). */
+  summary: Readonly<Record<string, string>>;
+  /** Member of the context -> salt of the last withheld fact that wrote it. */
+  salts: Readonly<Record<string, string>>;
+};
+
+/** A history that the machine does not accept: at which revision and fact it breaks. */
+export class ReplayBroken extends Error {
+  override readonly name = 'ReplayBroken';
+  constructor(
+    readonly revision: number,
+    readonly type: string,
+    readonly state: string | null,
+  ) {
+    super(`Fact ${revision} (${type}) is not accepted in ${state ?? 'a dossier not yet opened'}.`);
+  }
+}
+
+const beginnings = new WeakMap<Workflow, Situation>();
+
+/** A dossier of this workflow before its first fact. */
+export function beginning(workflow: Workflow): Situation {
+  let situation = beginnings.get(workflow);
+  if (!situation) {
+    const [snapshot] = initialTransition(workflow.machine);
+    const state = workflow.states.get(null) as StateSpec;
+    situation = { workflow, snapshot, state, revision: -1, since: null, crossed: [], summary: {}, salts: {} };
+    beginnings.set(workflow, situation);
+  }
+  return situation;
+}
+
+/** What the machine remembers. */
+export function contextOf(situation: Situation): Record<string, unknown> {
+  return situation.snapshot.context as Record<string, unknown>;
+}
+
+/** The milestone that a fact crosses here: only the first time. */
+export function crossing(situation: Situation, fact: Fact): string | undefined {
+  return situation.crossed.some(({ jalon }) => jalon === fact.crosses) ? undefined : fact.crosses;
+}
+
+/**
+ * Folds one fact that was accepted.
+ * @throws ReplayBroken when the machine does not accept it here (XState answers the very same snapshot).
+ */
+export function fold(situation: Situation, past: PastFact): Situation {
+  const { workflow } = situation;
+  const fact = workflow.facts.get(past.type);
+  const snapshot = fact ? step(workflow, situation.snapshot, past) : situation.snapshot;
+  if (!fact || snapshot === situation.snapshot)
+    throw new ReplayBroken(situation.revision + 1, past.type, situation.state.state || null);
+
+  const jalon = crossing(situation, fact);
+  const { effectiveAt, recordedAt } = past;
+  return {
+    workflow,
+    snapshot,
+    state: workflow.states.get(stateString(snapshot.value)) as StateSpec,
+    revision: situation.revision + 1,
+    since: fact.free || (situation.since !== null && situation.since > effectiveAt) ? situation.since : effectiveAt,
+    crossed: jalon ? [...situation.crossed, { jalon, effectiveAt, recordedAt }] : situation.crossed,
+    summary: fact.summary ? { ...situation.summary, ...summaryOf(fact, past.data) } : situation.summary,
+    salts: fact.writes && past.salt ? withSalt(situation.salts, fact.writes, past.salt) : situation.salts,
+  };
+}
+
+const scopes = new WeakMap<Workflow, AnyActorScope>();
+
+/**
+ * What XState's own `transition` does, with one inert actor per workflow where that makes one per event, which is half
+ * of its time. Machines here neither invoke, spawn nor send, so that nothing of an event stays in it.
+ */
+function step(workflow: Workflow, snapshot: AnyMachineSnapshot, past: PastFact): AnyMachineSnapshot {
+  let scope = scopes.get(workflow);
+  if (!scope) {
+    const self = createActor(workflow.machine);
+    const nothing = () => undefined;
+    const { system } = self;
+    scope = {
+      self,
+      system,
+      id: '',
+      sessionId: '',
+      logger: nothing,
+      defer: nothing,
+      emit: nothing,
+      stopChild: nothing,
+      actionExecutor: nothing,
+    };
+    scopes.set(workflow, scope);
+  }
+  return workflow.machine.transition(snapshot, past, scope);
+}
+
+/** The columns that a fact gives to its dossier's summary. */
+export function summaryOf(fact: Fact, data: unknown): Record<string, string> {
+  const columns: Record<string, string> = {};
+  for (const [column, path] of Object.entries(fact.summary ?? {})) {
+    const value = typeof path === 'string' ? valueAt(data, path) : path(data as never);
+    if (typeof value === 'string') columns[column] = value;
+  }
+  return columns;
+}
+
+function withSalt(salts: Situation['salts'], members: readonly string[], salt: string): Situation['salts'] {
+  return { ...salts, ...Object.fromEntries(members.map((member) => [member, salt])) };
+}

@@ -1,0 +1,229 @@
+import { type AnyStateMachine, type AnyStateNode, initialTransition } from 'xstate';
+import type { CalendarDate } from './dates.ts';
+import type { Fact } from './fact.ts';
+
+/** Who proposes a fact, as rules may ask: four eyes compare issuer and subject. */
+export type Author = { iss: string; sub: string; role: string; org?: string };
+
+/** What is known of another dossier: its revision and what its workflow exposes of it; null when there is none. */
+export type Lookup = { revision: number; [member: string]: unknown } | null;
+
+/** A fact as the machine receives it: the XState event. `effectiveAt` is always set, in Europe/Paris. */
+export type Happening<D = unknown> = {
+  type: string;
+  id: string;
+  /** UUID of the dossier that it happens to. */
+  dossier: string;
+  data: D;
+  effectiveAt: CalendarDate;
+  actor: Author;
+  lookups: Readonly<Record<string, Lookup>>;
+};
+
+/** What a guard needs besides the state: what of it must be known before it can be said to hold. */
+export type Need = 'payload' | 'date' | 'actor' | 'lookup';
+
+/** What an evaluator is told of a named guard. */
+export type Reason = {
+  /** The rule as a French sentence that can be quoted. */
+  message: string;
+  /** What the state adds to the sentence: « Pièces manquantes : reseaux. ». Not for rules that read withheld members. */
+  detail?: (context: never) => string | undefined;
+  /** Empty: the state alone decides. */
+  needs?: readonly Need[];
+  /** Members of the context that it reads, when some are withheld from some. */
+  reads?: readonly string[];
+  /** Roles that can make it true while it is false. */
+  awaits?: readonly string[];
+  /** Path of the payload's field that it is about, for the form. */
+  field?: string;
+};
+
+/** A role of the procedure: what its holder sees (all dossiers, those it is a party to, none). */
+export type RoleSpec = {
+  label: string;
+  sees: 'all' | 'own' | 'none';
+  /** It may record facts on behalf of the parties (`onBehalfOf`). */
+  recordsForOthers?: true;
+};
+
+/** What `defineWorkflow` is given. */
+export type WorkflowSpec = {
+  name: string;
+  version: number;
+  label: string;
+  machine: AnyStateMachine;
+  facts: readonly Fact[];
+  /** Named guard -> its sentence. */
+  reasons: Readonly<Record<string, Reason>>;
+  /** Named guards that choose where a fact leads and are never a reason to refuse. */
+  routing?: readonly string[];
+  roles: Readonly<Record<string, RoleSpec>>;
+  /** Role that sees its own dossiers -> the columns of the summary that its organisation must equal one of. */
+  parties: Readonly<Record<string, readonly string[]>>;
+  /** Members of the context that are maps of many entries (hashed entry by entry). */
+  keyed: readonly string[];
+  /** What other dossiers may look up of one. */
+  exposes?: (context: never) => Record<string, unknown>;
+};
+
+/** One way a fact may go from a state: the guards that choose it, the rules that must hold, and where it leads. */
+export type Candidate = { target: string | null; rules: readonly Rule[]; routes: readonly string[] };
+
+export type Rule = Reason & { rule: string };
+
+/** A state of the closed list. */
+export type StateSpec = {
+  state: string;
+  label: string;
+  /** The milestone worked towards; `fin` for a final state. */
+  jalon: string;
+  final: boolean;
+  /** Type of fact -> the ways it may go, in XState's order. */
+  accepts: ReadonlyMap<string, readonly Candidate[]>;
+};
+
+/** A procedure: its facts, states, rules and roles, read off its machine once. */
+export type Workflow = Omit<WorkflowSpec, 'facts' | 'keyed'> & {
+  facts: ReadonlyMap<string, Fact>;
+  keyed: ReadonlySet<string>;
+  /** By state string; the state before the opening, from which no dossier is shown, is `null`. */
+  states: ReadonlyMap<string | null, StateSpec>;
+};
+
+/** The jalon of final states. */
+export const FINAL = 'fin';
+
+/** The state string of a value: `candidature.deposee`, or null for the state before the opening. */
+export function stateString(value: unknown): string | null {
+  if (typeof value === 'string') return value === BEFORE ? null : value;
+  const [parent, child] = Object.entries(value as Record<string, unknown>)[0] as [string, unknown];
+  return `${parent}.${child}`;
+}
+
+/** Name of the machine's state before the opening. */
+export const BEFORE = 'avant';
+
+/**
+ * Reads a machine into a workflow and refuses one that could be silently wrong.
+ * @throws TypeError naming the first thing that is: an undeclared fact, a guard without a sentence, a transition without
+ * an action (XState would answer the same snapshot, which looks like a refusal), a history or final XState state
+ * (a place outside the context; a machine that hears nothing more), something that happens without a fact, a state
+ * without a jalon, a role or a member of the context that does not exist.
+ */
+export function defineWorkflow(spec: WorkflowSpec): Workflow {
+  const facts = new Map(spec.facts.map((fact) => [fact.type, fact]));
+  const { guards: written, actions } = spec.machine.implementations;
+  const used = new Set<string>();
+  const states = new Map<string | null, StateSpec>();
+  const accepted = new Set<string>();
+  const fail = (fault: string): never => {
+    throw new TypeError(`Workflow ${spec.name} ${spec.version}: ${fault}.`);
+  };
+
+  const rule = (name: string): Rule => {
+    const reason = spec.reasons[name] ?? fail(`the guard « ${name} » has no sentence`);
+    return { rule: name, ...reason };
+  };
+
+  const candidates = (node: AnyStateNode, type: string): Candidate[] =>
+    (node.transitions.get(type) ?? []).map((transition) => {
+      if (transition.actions.length === 0) fail(`${type} in ${node.id} has no action`);
+      for (const action of transition.actions.map(actionName))
+        if (action === undefined || !Object.hasOwn(actions, action))
+          fail(`the action « ${action ?? 'without a name'} » of ${type} is not written`);
+      const guards =
+        guardNames(transition.guard) ?? fail(`a guard of ${type} in ${node.id} is not and([...]) of names`);
+      for (const guard of guards) {
+        used.add(guard);
+        if (!Object.hasOwn(written, guard)) fail(`the guard « ${guard} » of ${type} is not written`);
+      }
+      return {
+        target: transition.target?.[0] ? leafString(transition.target[0]) : null,
+        rules: guards.filter((name) => !spec.routing?.includes(name)).map(rule),
+        routes: guards.filter((name) => spec.routing?.includes(name) ?? false),
+      };
+    });
+
+  for (const node of nodes(spec.machine.root)) {
+    if (!['atomic', 'compound'].includes(node.type)) fail(`${node.id} is ${node.type}`);
+    if ((node.always?.length ?? 0) + node.invoke.length + node.entry.length + node.exit.length > 0)
+      fail(`${node.id} does something without a fact`);
+    if (node.path.length > 2) fail(`${node.id} lies deeper than <stage>.<state>`);
+  }
+  for (const leaf of nodes(spec.machine.root)) {
+    if (leaf.type !== 'atomic') continue;
+    const accepts = new Map<string, Candidate[]>();
+    for (let node: AnyStateNode | undefined = leaf; node; node = node.parent)
+      for (const type of node.transitions.keys()) {
+        if (!facts.has(type)) fail(`${node.id} accepts ${type}, which is not declared`);
+        accepted.add(type);
+        const found = candidates(node, type);
+        const inner = accepts.get(type);
+        if (inner === undefined) accepts.set(type, found);
+        else if (inner.every((candidate) => candidate.rules.length + candidate.routes.length > 0))
+          fail(`${type} is accepted by ${leaf.id} and again by ${node.id}: a refusal inside would fall through`);
+      }
+    const state = stateString(pathValue(leaf));
+    const meta = { ...leaf.parent?.meta, ...leaf.meta } as { jalon?: string; label?: string };
+    if (state !== null && meta.jalon === undefined) fail(`the state ${state} has no jalon`);
+    if (state !== null && leaf.meta?.label === undefined) fail(`the state ${state} has no label`);
+    const jalon = meta.jalon ?? '';
+    states.set(state, { state: state ?? '', label: meta.label ?? '', jalon, final: jalon === FINAL, accepts });
+  }
+  if (facts.size < spec.facts.length) fail('two facts have the same type');
+  for (const type of facts.keys()) if (!accepted.has(type)) fail(`${type} is accepted nowhere`);
+  const members = Object.keys(initialTransition(spec.machine)[0].context as object);
+  const remembered = (who: string, names: readonly string[] = []) => {
+    for (const name of names) if (!members.includes(name)) fail(`${who} names ${name}, which the context has not`);
+  };
+  const playing = (who: string, names: readonly string[] = []) => {
+    for (const name of names)
+      if (!Object.hasOwn(spec.roles, name)) fail(`${who} names the role ${name}, which is not declared`);
+  };
+  remembered('keyed', spec.keyed);
+  playing('parties', Object.keys(spec.parties));
+  for (const { type, by, withheldFrom, writes, deadlines = [] } of spec.facts) {
+    playing(type, by);
+    playing(type, withheldFrom);
+    remembered(type, writes);
+    for (const closing of deadlines.flatMap(({ closedBy }) => closedBy))
+      if (!facts.has(closing)) fail(`a deadline of ${type} is closed by ${closing}, which is not declared`);
+  }
+  for (const [guard, { awaits, reads }] of Object.entries(spec.reasons)) {
+    if (!used.has(guard)) fail(`there is a sentence for « ${guard} », which guards nothing`);
+    playing(`the rule ${guard}`, awaits);
+    remembered(`the rule ${guard}`, reads);
+  }
+  return { ...spec, facts, keyed: new Set(spec.keyed), states };
+}
+
+function actionName(action: unknown): string | undefined {
+  const name = typeof action === 'string' ? action : (action as { type?: unknown }).type;
+  return typeof name === 'string' ? name : undefined;
+}
+
+// Undefined for what is not a name or and([...]) of names: such a guard could not be explained.
+function guardNames(guard: unknown): string[] | undefined {
+  if (guard === undefined) return [];
+  if (typeof guard === 'string') return [guard];
+  const { check, guards = [] } = guard as { check?: { name?: string }; guards?: unknown[] };
+  const names = guards.map(guardNames);
+  return check?.name === 'checkAnd' && names.every((name) => name !== undefined) ? names.flat() : undefined;
+}
+
+function* nodes(node: AnyStateNode): Generator<AnyStateNode> {
+  yield node;
+  for (const child of Object.values(node.states) as AnyStateNode[]) yield* nodes(child);
+}
+
+function pathValue(node: AnyStateNode): unknown {
+  const [parent, child] = node.path;
+  return child === undefined ? parent : { [parent as string]: child };
+}
+
+function leafString(node: AnyStateNode): string | null {
+  let leaf = node;
+  while (leaf.initial.target[0]) leaf = leaf.initial.target[0];
+  return stateString(pathValue(leaf));
+}
