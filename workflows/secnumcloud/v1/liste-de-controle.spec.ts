@@ -1,0 +1,147 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { hiddenMembers, possible, waitsFor, xstateTypes } from '@jalon/flow';
+import { describe, expect, test } from '@jest/globals';
+import { fact, upTo, wayTo } from '../../../test/walk.ts';
+import { type Given, given, TODAY } from './scenario.ts';
+import { secnumcloud } from './workflow.ts';
+
+function lecteur(role: string, today = TODAY) {
+  const author = { iss: 'https://scenario.example', sub: role, role };
+  return { author, roles: [role], hidden: hiddenMembers(secnumcloud, [role]), today };
+}
+
+function liste({ situation }: Given, role: string, type: string, today = TODAY) {
+  const trouve = possible(situation, lecteur(role, today)).find((each) => each.type === type)!;
+  return { ...trouve, regles: Object.fromEntries(trouve.rules.map(({ rule, holds }) => [rule, holds])) };
+}
+
+describe('ce qui est possible', () => {
+  test('dit ce qui manque encore avant le prochain jalon', () => {
+    const deposee = given(fact('candidature.deposee', {}, { effectiveAt: '2024-09-02' }));
+    expect(liste(deposee, 'charge-de-qualification', 'candidature.completee')).toMatchObject({
+      label: 'Dossier de candidature complet',
+      by: ['charge-de-qualification'],
+      allowed: true,
+      rules: [
+        {
+          rule: 'pieces-completes',
+          message: 'Le dossier comporte les six catégories de pièces. Pièces manquantes : sous-traitants.',
+          holds: false,
+        },
+        { rule: 'accuse-emis', message: "L'accusé de réception a été émis.", holds: false },
+        { rule: 'charge-designe', holds: false },
+        { rule: 'date-non-future', holds: null },
+        { rule: 'date-dans-l-ordre', holds: null },
+      ],
+    });
+    expect(liste(deposee, 'prestataire', 'candidature.completee').allowed).toBe(false);
+  });
+
+  test('dit que tout est en place', () => {
+    const prete = given(...upTo('candidature.complements-recus'));
+    expect(liste(prete, 'charge-de-qualification', 'candidature.completee').regles).toMatchObject({
+      'pieces-completes': true,
+      'accuse-emis': true,
+      'charge-designe': true,
+    });
+  });
+
+  test('laisse au contenu et à la date ce qui leur revient', () => {
+    const accord = liste(given(...wayTo('j3.avis-rendu')), 'directeur-general', 'j3.qualification-accordee');
+    expect(accord.regles).toEqual({
+      'services-de-la-strategie': null,
+      'decidee-a-la-date-d-effet': null,
+      'decidee-avant-la-fin-de-validite': null,
+      'validite-debute-avant-sa-fin': null,
+      'trois-ans-au-plus': null,
+      'quatre-yeux': true,
+      'enquete-non-defavorable': true,
+      'date-non-future': null,
+      'date-dans-l-ordre': null,
+    });
+  });
+
+  test('tranche une règle de date quand toute date encore possible donne la même réponse', () => {
+    const incomplete = given(...wayTo('candidature.incomplete'));
+    const passe = (today: string) =>
+      liste(incomplete, 'charge-de-qualification', 'candidature.cloturee', today).regles['delai-passe'];
+    expect(passe('2024-10-15')).toBe(false);
+    expect(passe('2024-10-16')).toBeNull();
+
+    const mise = given(...wayTo('qualifiee.mise-en-cause'));
+    const contradictoire = (dossier: Given, today: string) =>
+      liste(dossier, 'directeur-general', 'suivi.qualification-suspendue', today).regles['contradictoire-respecte'];
+    expect(contradictoire(mise, '2025-12-31')).toBe(false);
+    expect(contradictoire(mise, '2026-01-01')).toBeNull();
+    expect(contradictoire(mise.and(fact('suivi.observations-presentees')), '2025-11-03')).toBe(true);
+  });
+
+  test.each([...secnumcloud.states.keys()].filter((etat) => etat !== null))(
+    'dans %s est ce que XState lui-même envisage',
+    (etat) => {
+      const { situation } = given(...wayTo(etat));
+      const types = possible(situation, lecteur('auditeur')).map(({ type }) => type);
+      expect(new Set(types)).toEqual(xstateTypes(situation));
+    },
+  );
+});
+
+describe('qui un dossier attend', () => {
+  const attend = (steps: Parameters<typeof given>, role: string) => waitsFor(given(...steps).situation, lecteur(role));
+
+  test('le prestataire, quand des compléments lui sont demandés', () => {
+    expect(attend(wayTo('candidature.incomplete'), 'prestataire')).toBe(true);
+    expect(attend(wayTo('candidature.deposee'), 'prestataire')).toBe(false);
+  });
+
+  test("le chef de bureau, tant qu'aucun chargé n'est désigné", () => {
+    expect(attend(upTo('candidature.accuse-emis'), 'chef-de-bureau')).toBe(true);
+    expect(attend(upTo('candidature.charge-designe'), 'chef-de-bureau')).toBe(false);
+  });
+
+  test('le centre pendant les audits, le prestataire tant qu’un plan d’action manque', () => {
+    expect(attend(wayTo('j2.audits'), 'centre-evaluation')).toBe(true);
+    expect(attend(wayTo('j2.audits'), 'prestataire')).toBe(false);
+    const sansPlan = upTo('j2.rapport-remis').filter(
+      ({ type, data }) => !(type === 'j2.plan-d-action-remis' && data.constat === 'C2'),
+    );
+    expect(attend(sansPlan, 'prestataire')).toBe(true);
+    expect(attend(upTo('j2.rapport-remis'), 'prestataire')).toBe(false);
+  });
+
+  test("le chef de bureau pour l'avis, le directeur général pour la décision, sauf s'il en est l'auteur", () => {
+    expect(attend(wayTo('j3.instruction'), 'chef-de-bureau')).toBe(true);
+    expect(attend(wayTo('j3.avis-rendu'), 'directeur-general')).toBe(true);
+    const cumul = [...wayTo('j3.instruction'), { ...fact('j3.avis-rendu'), sub: 'directeur-general' }];
+    expect(attend(cumul, 'directeur-general')).toBe(false);
+  });
+
+  test.each([...secnumcloud.states.values()].filter(({ final }) => final).map(({ state }) => state))(
+    'personne, dans %s',
+    (etat) => {
+      for (const role of Object.keys(secnumcloud.roles)) expect(attend(wayTo(etat), role)).toBe(false);
+    },
+  );
+
+  test('ni pour un retrait ni pour une renonciation, toujours possibles', () => {
+    expect(attend(wayTo('j3.instruction'), 'prestataire')).toBe(false);
+    expect(attend(wayTo('qualifiee.valide'), 'prestataire')).toBe(false);
+  });
+});
+
+describe('les règles', () => {
+  const specs = readdirSync(new URL('.', import.meta.url))
+    .filter((file) => file.endsWith('.spec.ts'))
+    .map((file) => readFileSync(new URL(file, import.meta.url), 'utf8'));
+  const regles = Object.entries(secnumcloud.reasons);
+
+  test.each(regles.map(([rule]) => rule))('« %s » a un cas refusé', (rule) => {
+    const refus = new RegExp(`(refused\\([^;]*'${rule}'|\\['suivi.[a-z-]+', '${rule}'\\])`);
+    expect(specs.some((text) => refus.test(text))).toBe(true);
+  });
+
+  test('sont des phrases françaises : majuscule, point, apostrophe droite', () => {
+    for (const [rule, { message }] of regles)
+      expect([rule, message]).toEqual([rule, expect.stringMatching(/^[A-ZÀÉ].*\.$/)]);
+  });
+});

@@ -1,0 +1,21 @@
+import { defineWorkflow, factsOf } from '@jalon/flow';
+import type { Context } from './context.ts';
+import * as facts from './facts.ts';
+import { machine } from './machine.ts';
+import { reasons, routing } from './reasons.ts';
+import { parties, roles } from './roles.ts';
+
+/** The qualification of a service against SecNumCloud, version 1. */
+export const secnumcloud = defineWorkflow({
+  name: 'secnumcloud',
+  version: 1,
+  label: "Qualification SecNumCloud d'un service d'informatique en nuage",
+  machine,
+  facts: factsOf(facts),
+  reasons,
+  routing,
+  roles,
+  parties,
+  keyed: ['audits', 'constats'],
+  exposes: ({ renouvelleDe }: Context) => ({ renouvelleDe }),
+});
