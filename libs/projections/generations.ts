@@ -1,0 +1,174 @@
+import type { Kysely } from 'kysely';
+import type { Parked, Projection } from './projection.ts';
+import type { ReadModelStore } from './store.ts';
+import { createTable, type Table, type Tables } from './tables.ts';
+
+/**
+ * A generation of a projection: its tables, suffixed by its number, and how far they go. Readers see the live one through
+ * views that bear the names of the tables; to replace it is to point the views elsewhere, in one transaction.
+ */
+export type GenerationRow = {
+  projection: string;
+  generation: number;
+  version: number;
+  checkpoint: bigint | null;
+  live: boolean;
+  tables: string[];
+};
+
+/** A checkpoint as its column holds it: a position may exceed what a number can say, and none is an empty text. */
+export function checkpointText(checkpoint: bigint | null): string {
+  return checkpoint === null ? '' : String(checkpoint);
+}
+
+export const GENERATIONS = 'projection_generations';
+const PARKED = 'projection_parked';
+
+const BOOKKEEPING: Readonly<Record<string, Table>> = {
+  [GENERATIONS]: {
+    columns: {
+      projection: 'text',
+      generation: 'integer',
+      version: 'integer',
+      checkpoint: 'text',
+      live: 'integer',
+      tables: 'text',
+    },
+    key: ['projection', 'generation'],
+  },
+  [PARKED]: {
+    columns: {
+      projection: 'text',
+      generation: 'integer',
+      dossier: 'text',
+      revision: 'integer',
+      position: 'text',
+      error: 'text',
+    },
+    key: ['projection', 'generation', 'dossier'],
+  },
+};
+
+/** Creates the bookkeeping where it is absent, and drops what a killed process left half-built. */
+export async function prepareGenerations(store: ReadModelStore): Promise<void> {
+  await store.writer.transaction().execute(async (db) => {
+    const present = new Set((await db.introspection.getTables()).map(({ name }) => name));
+    for (const [name, table] of Object.entries(BOOKKEEPING))
+      if (!present.has(name)) await createTable(db, store.dialect, name, table);
+  });
+  for (const row of await generations(store.writer)) if (!row.live) await dropGeneration(store, row);
+}
+
+/** Every generation on record. */
+export async function generations(db: Kysely<Tables>): Promise<GenerationRow[]> {
+  const rows = await db.selectFrom(GENERATIONS).selectAll().orderBy('projection').orderBy('generation').execute();
+  return rows.map((row) => ({
+    projection: String(row.projection),
+    generation: Number(row.generation),
+    version: Number(row.version),
+    checkpoint: row.checkpoint === '' ? null : BigInt(row.checkpoint as string),
+    live: Number(row.live) === 1,
+    tables: JSON.parse(String(row.tables)),
+  }));
+}
+
+/** The version of a generation that was never fed: whatever the projection's is, it has to be built. */
+export const NEVER_FED = 0;
+
+/** Creates the empty tables of a new generation; live at once when there is none that it could replace. */
+export async function createGeneration(
+  store: ReadModelStore,
+  projection: Projection,
+  { live, version }: { live: boolean; version: number },
+): Promise<GenerationRow> {
+  return store.writer.transaction().execute(async (db) => {
+    const earlier = (await generations(db)).filter((row) => row.projection === projection.name);
+    const row: GenerationRow = {
+      projection: projection.name,
+      generation: Math.max(0, ...earlier.map(({ generation }) => generation)) + 1,
+      version,
+      checkpoint: null,
+      live,
+      tables: Object.keys(projection.tables),
+    };
+    for (const [name, table] of Object.entries(projection.tables))
+      await createTable(db, store.dialect, physicalName(name, row), table);
+    if (live) await pointViews(db, row);
+    await db
+      .insertInto(GENERATIONS)
+      .values({ ...row, checkpoint: checkpointText(null), live: live ? 1 : 0, tables: JSON.stringify(row.tables) })
+      .execute();
+    return row;
+  });
+}
+
+/**
+ * Puts a generation in the place of the live one, within a transaction: whoever reads sees one or the other, whole.
+ * Gives the one that it replaced.
+ */
+export async function goLive(db: Kysely<Tables>, row: GenerationRow): Promise<GenerationRow | undefined> {
+  const replaced = (await generations(db)).find((other) => other.projection === row.projection && other.live);
+  for (const name of replaced?.tables ?? []) await db.schema.dropView(name).execute();
+  await pointViews(db, row);
+  const setLive = (generation: number, live: number) =>
+    db
+      .updateTable(GENERATIONS)
+      .set({ live })
+      .where('projection', '=', row.projection)
+      .where('generation', '=', generation)
+      .execute();
+  if (replaced) await setLive(replaced.generation, 0);
+  await setLive(row.generation, 1);
+  return replaced;
+}
+
+/** Drops a generation that is not live. */
+export async function dropGeneration(store: ReadModelStore, row: GenerationRow): Promise<void> {
+  await store.writer.transaction().execute(async (db) => {
+    for (const name of row.tables) await db.schema.dropTable(physicalName(name, row)).ifExists().execute();
+    for (const table of [PARKED, GENERATIONS])
+      await db
+        .deleteFrom(table)
+        .where('projection', '=', row.projection)
+        .where('generation', '=', row.generation)
+        .execute();
+  });
+}
+
+/** The name under which a generation keeps a table. */
+export function physicalName(table: string, { generation }: Pick<GenerationRow, 'generation'>): string {
+  return `${table}_g${generation}`;
+}
+
+/** The dossiers parked in a generation. */
+export async function parkedIn(db: Kysely<Tables>, row: GenerationRow): Promise<Parked[]> {
+  const rows = await db
+    .selectFrom(PARKED)
+    .selectAll()
+    .where('projection', '=', row.projection)
+    .where('generation', '=', row.generation)
+    .execute();
+  return rows.map(({ dossier, revision, position, error }) => ({
+    projection: row.projection,
+    dossier: String(dossier),
+    revision: Number(revision),
+    position: BigInt(position as string),
+    error: String(error),
+  }));
+}
+
+/** Parks a dossier in a generation. */
+export async function recordParked(db: Kysely<Tables>, { generation }: GenerationRow, parked: Parked): Promise<void> {
+  await db
+    .insertInto(PARKED)
+    .values({ ...parked, generation, position: String(parked.position) })
+    .execute();
+}
+
+async function pointViews(db: Kysely<Tables>, row: GenerationRow): Promise<void> {
+  for (const name of row.tables)
+    await db.schema
+      .createView(name)
+      .as(db.selectFrom(physicalName(name, row)).selectAll())
+      .execute();
+}

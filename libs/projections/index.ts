@@ -1,0 +1,18 @@
+import { chronologie } from './chronologie.ts';
+import { dossiers } from './dossiers.ts';
+import type { Projection } from './projection.ts';
+
+export * from './chronologie.ts';
+export * from './dossier-list.ts';
+export { SUMMARY_COLUMNS, type SummaryColumn } from './dossiers.ts';
+export { ProjectedElsewhere } from './generation.ts';
+export type { ProjectionStatus } from './live.ts';
+export * from './projection.ts';
+export * from './projector.ts';
+export type { RebuildProgress } from './rebuild.ts';
+export * from './store.ts';
+export { type Column, POSTGRES, type Row, type SqlValue, type Table } from './tables.ts';
+export { ReadModelsBehind } from './waiters.ts';
+
+/** The read models that any workflow has. Adding one is one file and one line here. */
+export const PROJECTIONS: readonly Projection[] = [chronologie, dossiers];

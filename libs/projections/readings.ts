@@ -1,0 +1,171 @@
+import { type Catalogue, type PublishedWorkflow, valueAt } from '@jalon/flow';
+import type { JournalReader, StoredEvent } from '@jalon/journal';
+import type { Correction, DeclaredFact, ReadFact } from './projection.ts';
+
+/** Streams that hold dossiers. */
+export const DOSSIERS = 'dossier-';
+
+/** The facts that every workflow has and no machine receives (procedure, "At any time"). */
+const BESIDE_THE_MACHINE: Readonly<Record<string, DeclaredFact>> = {
+  'dossier.fait-rectifie': { type: 'dossier.fait-rectifie', label: 'Fait rectifié' },
+  'dossier.fait-annule': { type: 'dossier.fait-annule', label: 'Fait annulé' },
+  'dossier.version-changee': { type: 'dossier.version-changee', label: 'Version de la procédure changée' },
+};
+
+/** A stored event on its way to projections: its dossier, and its meaning or why this build gives it none. */
+export type Arrival = { event: StoredEvent; dossier: string } & ({ read: ReadFact } | { read: null; fault: unknown });
+
+/** Gives stored events their meaning: what is declared of them, and what later corrections made of them. */
+export class Readings {
+  readonly #workflows = new Map<string, PublishedWorkflow>();
+
+  constructor(
+    private readonly catalogue: Catalogue,
+    private readonly journal: Pick<JournalReader, 'read'>,
+  ) {}
+
+  /** A page of the journal, each event read once for all projections. */
+  arrivals(page: readonly StoredEvent[]): Arrival[] {
+    return page.map((event) => {
+      try {
+        const read = this.of(event);
+        return { event, dossier: read.dossier, read };
+      } catch (fault) {
+        return { event, dossier: dossierOf(event), read: null, fault };
+      }
+    });
+  }
+
+  /** @throws Error when this build does not know the workflow, the type of the fact or the state it led to. */
+  of(event: StoredEvent): ReadFact {
+    const { workflow: pinned, type, to, effectiveAt, crosses } = event.envelope;
+    if (!pinned) throw new Error(`${type} names no workflow`);
+    const workflow = this.#workflow(pinned.name, pinned.version);
+    const fact = declaredFact(workflow, type);
+    if (!fact) throw new Error(`${pinned.name} ${pinned.version} declares no fact ${type}`);
+    if (to === undefined || !workflow.states.has(to))
+      throw new Error(`${pinned.name} ${pinned.version} has no state ${to}`);
+    const read: ReadFact = { dossier: dossierOf(event), event, workflow, fact, data: event.data, effectiveAt };
+    if (crosses !== undefined) read.crosses = crosses;
+    return read;
+  }
+
+  /** The history of a dossier up to and with `last`, as it reads once every correction in it is applied. */
+  async historyTo(last: StoredEvent): Promise<ReadFact[]> {
+    const { stream, revision } = last.envelope;
+    const facts: ReadFact[] = [];
+    for await (const page of this.journal.read(stream, { to: revision }))
+      for (const event of page) facts.push(this.of(event));
+    if (facts.length !== revision + 1)
+      throw new Error(`${stream} has ${facts.length} facts up to revision ${revision}`);
+    return corrected(facts);
+  }
+
+  #workflow(name: string, version: number): PublishedWorkflow {
+    const key = `${name} ${version}`;
+    let workflow = this.#workflows.get(key);
+    if (!workflow) {
+      workflow = this.catalogue.find(name, version);
+      if (!workflow) throw new Error(`this build has no workflow ${key}`);
+      this.#workflows.set(key, workflow);
+    }
+    return workflow;
+  }
+}
+
+/** What a workflow declares of a type of fact, or what holds of it in every workflow. */
+export function declaredFact(workflow: PublishedWorkflow | undefined, type: string): DeclaredFact | undefined {
+  return workflow?.facts.get(type) ?? BESIDE_THE_MACHINE[type];
+}
+
+function dossierOf({ envelope }: StoredEvent): string {
+  return envelope.stream.slice(DOSSIERS.length);
+}
+
+/** Whether a fact touches an earlier one, so that the whole history reads otherwise. */
+export function isCorrection({ envelope }: StoredEvent): boolean {
+  return envelope.target !== undefined;
+}
+
+/** The milestone worked towards in the state that a fact led to, and whether that state is final. */
+export function stateAfter({ workflow, event }: ReadFact): {
+  state: string;
+  label: string;
+  jalon: string;
+  final: boolean;
+} {
+  const { state, label, jalon, final } = workflow.states.get(event.envelope.to as string) as NonNullable<
+    ReturnType<PublishedWorkflow['states']['get']>
+  >;
+  return { state, label, jalon, final };
+}
+
+type Fate = { correction: Correction; data?: Record<string, unknown>; effectiveAt?: string };
+
+/** A history with its corrections applied: the latest one that touches a fact decides, and corrections can be corrected. */
+function corrected(facts: readonly ReadFact[]): ReadFact[] {
+  const fates = new Map<string, Fate>();
+  for (const read of [...facts].reverse()) {
+    const target = read.event.envelope.target;
+    const own = fates.get(read.event.envelope.id);
+    if (target !== undefined && own?.correction.kind !== 'annulled' && !fates.has(target))
+      fates.set(target, fateBy(read, own));
+  }
+  for (const [id, correction] of endingsUndone(facts)) if (!fates.has(id)) fates.set(id, { correction });
+
+  const types = new Map<string, string>();
+  const crossed = new Set<string>();
+  return facts.map((read) => {
+    const { id, type, target } = read.event.envelope;
+    const fate = fates.get(id);
+    const about = target === undefined ? undefined : types.get(target);
+    types.set(id, about ?? type);
+    const { crosses: _recorded, ...rest } = read;
+    const now: ReadFact = {
+      ...rest,
+      data: fate?.data ?? read.data,
+      effectiveAt: fate?.effectiveAt ?? read.effectiveAt,
+    };
+    if (fate) now.corrected = fate.correction;
+    if (about !== undefined) now.about = about;
+    const milestone = read.fact.crosses;
+    if (milestone !== undefined && fate?.correction.kind !== 'annulled' && !crossed.has(milestone)) {
+      crossed.add(milestone);
+      now.crosses = milestone;
+    }
+    return now;
+  });
+}
+
+/** What a correction does to its target. Its own payload may have been rectified in turn. */
+function fateBy({ event, fact, data: recorded }: ReadFact, own: Fate | undefined): Fate {
+  const { id, revision } = event.envelope;
+  if (fact.type === 'dossier.fait-annule') return { correction: { id, revision, kind: 'annulled' } };
+  const data = own?.data ?? recorded;
+  const should = valueAt(data, 'donnees');
+  const since = valueAt(data, 'effectiveAt');
+  return {
+    correction: { id, revision, kind: 'rectified' },
+    ...(typeof should === 'object' && should !== null ? { data: should as Record<string, unknown> } : {}),
+    ...(typeof since === 'string' ? { effectiveAt: since } : {}),
+  };
+}
+
+/**
+ * Facts that ended the dossier and that a correction undid without naming them: a corrected end of validity annuls the
+ * expiry that it makes false. Nothing else leads out of a final state.
+ */
+function endingsUndone(facts: readonly ReadFact[]): Map<string, Correction> {
+  const undone = new Map<string, Correction>();
+  let ending: ReadFact | undefined;
+  for (const read of facts) {
+    const { final } = stateAfter(read);
+    if (final) ending ??= read;
+    else if (ending) {
+      const { id, revision } = read.event.envelope;
+      undone.set(ending.event.envelope.id, { id, revision, kind: 'annulled' });
+      ending = undefined;
+    }
+  }
+  return undone;
+}
