@@ -81,12 +81,12 @@ export class Engine {
    * @throws InvalidProposal, Forbidden, KeyReused, Refused, JournalUnavailable, OutcomeUnknown
    */
   async open(caller: Caller, body: unknown, conditions: Conditions, source?: Source): Promise<Accepted> {
-    const { workflow, fact: proposed } = readOpening(body, this.parts.catalogue);
+    const { workflow, fact: proposed, errors } = readOpening(body, this.parts.catalogue);
     const raw = namedFact(workflow, proposed, '/fact');
     if (!raw.fact.opens)
       throw new InvalidProposal([{ path: '/fact/type', message: `« ${raw.fact.label} » n'ouvre pas de dossier.` }]);
     const role = proposingRole(workflow, raw.fact, caller.roles);
-    const proposal = readProposal(raw, source);
+    const proposal = readProposal(raw, source, errors);
     if (workflow.roles[role]?.sees === 'own') assertOwnOpening(workflow, raw.fact, role, caller.org, proposal.data);
     if (proposal.onBehalfOf)
       assertBehalf(workflow, raw.fact, role, proposal.onBehalfOf, summaryOf(raw.fact, proposal.data));

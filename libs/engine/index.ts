@@ -1,5 +1,5 @@
 export * from './caller.ts';
-export { type Dossier, Dossiers, follow, streamOf } from './dossiers.ts';
+export { type Dossier, Dossiers, follow, situationHash, streamOf } from './dossiers.ts';
 export * from './engine.ts';
 export * from './faults.ts';
 export { Behalf, ProposedFact } from './proposal.ts';

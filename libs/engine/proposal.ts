@@ -61,34 +61,51 @@ export function namedFact(workflow: Workflow, body: unknown, at = ''): RawPropos
         message:
           type === undefined
             ? 'Ce champ est obligatoire.'
-            : `La procédure ${workflow.name} ${workflow.version} ne connaît pas le fait « ${String(type).slice(0, 128)} ».`,
+            : typeof type !== 'string'
+              ? 'Un texte est attendu.'
+              : `La procédure ${workflow.name} ${workflow.version} ne connaît pas le fait « ${type.slice(0, 128)} ».`,
       },
     ]);
   return { fact, body: body as Record<string, unknown>, at };
 }
 
-/** The workflow and the first fact that a request to open names. @throws InvalidProposal when they are not to be had. */
-export function readOpening(body: unknown, catalogue: Catalogue): { workflow: PublishedWorkflow; fact: unknown } {
+/** The workflow and the first fact that a request to open names, and what is wrong around them. */
+export type RawOpening = { workflow: PublishedWorkflow; fact: unknown; errors: FieldError[] };
+
+/**
+ * Reads a request to open as far as its fact: who may propose that is said before what is wrong.
+ * @throws InvalidProposal when there is no such workflow, or no fact.
+ */
+export function readOpening(body: unknown, catalogue: Catalogue): RawOpening {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw new InvalidProposal([{ path: '', message: 'Un objet { workflow, version?, fact } est attendu.' }]);
   const { workflow: name, version, fact, ...unknown } = body as Record<string, unknown>;
   const errors = Object.keys(unknown).map((field) => ({ path: `/${field}`, message: 'Ce champ est inconnu.' }));
-  if (version !== undefined && !Number.isSafeInteger(version))
-    errors.push({ path: '/version', message: 'Un numéro de version est attendu.' });
-  const workflow = typeof name === 'string' ? catalogue.find(name, version as number | undefined) : undefined;
+  const numbered = version === undefined || Number.isSafeInteger(version);
+  if (!numbered) errors.push({ path: '/version', message: 'Un numéro de version est attendu.' });
+  const wanted = numbered ? (version as number | undefined) : undefined;
+  const workflow = typeof name === 'string' ? catalogue.find(name, wanted) : undefined;
   if (!workflow) {
     const known = catalogue.workflows.map((one) => `${one.name} ${one.version}`).join(', ');
     errors.push({ path: '/workflow', message: `Cette procédure n'est pas connue ici. Procédures connues : ${known}.` });
   }
   if (fact === undefined) errors.push({ path: '/fact', message: 'Ce champ est obligatoire.' });
-  if (!workflow || errors.length > 0) throw new InvalidProposal(errors);
-  return { workflow, fact };
+  if (!workflow || fact === undefined) throw new InvalidProposal(errors);
+  return { workflow, fact, errors };
 }
 
-/** Reads a proposal. @throws InvalidProposal with every fault of the request and of the payload. */
-export function readProposal({ fact, body, at }: RawProposal, source?: Source): Proposal {
+/**
+ * Reads a proposal.
+ * @throws InvalidProposal with every fault of the request and of the payload; `found` are those found around it already.
+ */
+export function readProposal(
+  { fact, body, at }: RawProposal,
+  source?: Source,
+  found: readonly FieldError[] = [],
+): Proposal {
   const { data = {}, ...around } = body;
   const errors: FieldError[] = [
+    ...found,
     ...validatePayload(ProposedFact, around, at),
     ...validatePayload(fact.payload, data, `${at}/data`),
   ];

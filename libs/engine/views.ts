@@ -14,7 +14,8 @@ export type DossierView = {
   jalon: string;
   crossed: readonly { jalon: string; effectiveAt: string; recordedAt: string }[];
   context: Record<string, unknown>;
-  possible: Possible[];
+  /** Shared with other answers: not to be changed. */
+  possible: readonly Possible[];
 };
 
 /** A person as shown: the name from the directory, « effacé » once it was erased, absent when none was recorded. */
@@ -66,11 +67,10 @@ export function factView(
   const { envelope, hash, data, position } = event;
   if (withheldType(dossier.workflow, envelope.type, seeing))
     return { revision: envelope.revision, hash, withheld: true };
-  const { id, type, revision, effectiveAt, recordedAt, actor, onBehalfOf } = envelope;
-  const { format: _format, stream: _stream, ...rest } = envelope;
+  const { id, type, revision, effectiveAt, recordedAt, actor, onBehalfOf, format: _, stream: __, ...rest } = envelope;
   const erasable = event.salt === undefined;
   const meta = {
-    ...without(rest, ['id', 'type', 'revision', 'effectiveAt', 'recordedAt', 'actor', 'onBehalfOf']),
+    ...rest,
     actor: personView(directory, actor, actor) as PersonView & { iss: string; sub: string },
     ...(onBehalfOf ? { onBehalfOf: personView(directory, onBehalfOf, behalfPerson(onBehalfOf)) } : {}),
     hash,
@@ -88,8 +88,4 @@ export function personView<P extends { name?: string }>(
 ): Omit<P, 'name'> & { nom?: string } {
   const { name, ...shown } = person;
   return name === undefined ? shown : { ...shown, nom: directory.name(iss, sub, name) ?? ERASED };
-}
-
-function without(members: object, left: readonly string[]): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(members).filter(([member]) => !left.includes(member)));
 }

@@ -2,7 +2,7 @@ import { getNextTransitions } from 'xstate';
 import type { CalendarDate } from './dates.ts';
 import type { Fact } from './fact.ts';
 import { crossing, fold, type PastFact, type Situation } from './situation.ts';
-import type { Author, Candidate, Happening, Rule } from './workflow.ts';
+import type { Author, Candidate, Happening, Rule, StateSpec } from './workflow.ts';
 
 /** One rule that a proposal breaks. `field` is the payload's field it is about, where there is one. */
 export type BrokenRule = { rule: string; message: string; field?: string };
@@ -110,8 +110,44 @@ export type Reader = {
   today: CalendarDate;
 };
 
-/** What the state accepts now, each with its checklist: what holds, what does not, what payload or date will decide. */
-export function possible(situation: Situation, reader: Reader): Possible[] {
+/** Checklists already made, by state: a dossier's changes seldom, and many dossiers have the same. */
+const checklists = new WeakMap<StateSpec, Map<string, readonly Possible[]>>();
+const CHECKLISTS_PER_STATE = 500;
+
+/**
+ * What the state accepts now, each with its checklist: what holds, what does not, what payload or date will decide. The
+ * list is shared by all who would be given the same: it is not to be changed.
+ */
+export function possible(situation: Situation, reader: Reader): readonly Possible[] {
+  const { state } = situation;
+  const known = checklists.get(state) ?? new Map<string, readonly Possible[]>();
+  checklists.set(state, known);
+  const marks = marksOf(situation, reader);
+  let list = known.get(marks);
+  if (!list) {
+    list = checklist(situation, reader);
+    if (known.size >= CHECKLISTS_PER_STATE) known.clear();
+    known.set(marks, list);
+  }
+  return list;
+}
+
+/** Everything that a checklist depends on besides the state, as a text. */
+function marksOf(situation: Situation, reader: Reader): string {
+  let marks = `${reader.roles.join()} ${[...reader.hidden].join()}`;
+  for (const type of situation.state.accepts.keys()) {
+    const event = unknownPayload(type, reader);
+    const rules = wayOf(situation, event)?.rules;
+    marks += rules ? '|' : '-';
+    for (const rule of rules ?? []) {
+      marks += verdict(situation, rule, event, reader);
+      if (rule.detail && !isHidden(rule, reader)) marks += sentence(situation, rule);
+    }
+  }
+  return marks;
+}
+
+function checklist(situation: Situation, reader: Reader): Possible[] {
   const list: Possible[] = [];
   for (const type of situation.state.accepts.keys()) {
     const fact = situation.workflow.facts.get(type) as Fact;

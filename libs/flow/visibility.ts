@@ -19,15 +19,23 @@ export function isWithheld(fact: Fact, seeing: readonly string[]): boolean {
   return fact.withheldFrom !== undefined && seeing.every((role) => fact.withheldFrom?.includes(role));
 }
 
+const hiddenByRoles = new WeakMap<Workflow, Map<string, ReadonlySet<string>>>();
+
 /** The members of the context that withheld facts write, for one who sees the dossier by these roles. */
-export function hiddenMembers(workflow: Workflow, seeing: readonly string[]): Set<string> {
-  const hidden = new Set<string>();
-  for (const fact of workflow.facts.values())
-    if (isWithheld(fact, seeing)) for (const member of fact.writes ?? []) hidden.add(member);
+export function hiddenMembers(workflow: Workflow, seeing: readonly string[]): ReadonlySet<string> {
+  const byRoles = hiddenByRoles.get(workflow) ?? new Map<string, ReadonlySet<string>>();
+  hiddenByRoles.set(workflow, byRoles);
+  let hidden = byRoles.get(seeing.join());
+  if (!hidden) {
+    const withheld = [...workflow.facts.values()].filter((fact) => isWithheld(fact, seeing));
+    hidden = new Set(withheld.flatMap(({ writes = [] }) => writes));
+    byRoles.set(seeing.join(), hidden);
+  }
   return hidden;
 }
 
 /** What the viewer is shown of a context. */
-export function visibleContext(context: object, hidden: ReadonlySet<string>): Record<string, unknown> {
+export function visibleContext(context: Record<string, unknown>, hidden: ReadonlySet<string>): Record<string, unknown> {
+  if (hidden.size === 0) return context;
   return Object.fromEntries(Object.entries(context).filter(([member]) => !hidden.has(member)));
 }
