@@ -119,7 +119,7 @@ function step(workflow: Workflow, snapshot: AnyMachineSnapshot, past: PastFact):
 }
 
 /** The columns that a fact gives to its dossier's summary. */
-export function summaryOf(fact: Fact, data: unknown): Record<string, string> {
+export function summaryOf(fact: Pick<Fact, 'summary'>, data: unknown): Record<string, string> {
   const columns: Record<string, string> = {};
   for (const [column, path] of Object.entries(fact.summary ?? {})) {
     const value = typeof path === 'string' ? valueAt(data, path) : path(data as never);

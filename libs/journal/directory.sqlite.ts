@@ -54,6 +54,7 @@ export class SqliteDirectoryReader implements DirectoryReader {
  * lately is remembered, so that committing to a known name costs no I/O.
  */
 export class SqliteDirectory implements Directory {
+  #erasures = 0;
   readonly #commitments = new Map<string, string>();
 
   constructor(
@@ -61,6 +62,10 @@ export class SqliteDirectory implements Directory {
     private readonly writer: Writer,
     private readonly closeFolder: () => Promise<void>,
   ) {}
+
+  get erasures(): number {
+    return this.#erasures;
+  }
 
   async commit({ iss, sub, name, salt }: Person): Promise<string> {
     const key = JSON.stringify([iss, sub, name]);
@@ -88,6 +93,7 @@ export class SqliteDirectory implements Directory {
 
   async drop(id: string): Promise<void> {
     await this.writer.direct(['drop', id]);
+    this.#erasures += 1;
   }
 
   async forget(iss: string, sub: string): Promise<number> {
@@ -95,6 +101,7 @@ export class SqliteDirectory implements Directory {
     this.#commitments.clear();
     const forgotten = Number(await this.writer.direct(['forget', iss, sub]));
     this.#commitments.clear();
+    this.#erasures += 1;
     return forgotten;
   }
 

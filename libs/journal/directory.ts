@@ -18,6 +18,8 @@ export interface DirectoryReader {
  * Rows are durable before the fact that refers to them is appended. Everything throws JournalUnavailable while it is away.
  */
 export interface Directory extends DirectoryReader {
+  /** How often something was destroyed here: whoever holds on to what was shown before shows it anew. */
+  readonly erasures: number;
   /** The commitment to `name` for this person, creating the row (with `salt`) when it is new. */
   commit(person: Person): Promise<string>;
   /**

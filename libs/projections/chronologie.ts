@@ -1,4 +1,4 @@
-import { type CalendarDate, type Catalogue, daysBetween, type PublishedWorkflow } from '@jalon/flow';
+import { type CalendarDate, type Catalogue, daysBetween, type PublishedWorkflow, summaryOf } from '@jalon/flow';
 import type { Source } from '@jalon/journal';
 import { type CompiledQuery, sql } from 'kysely';
 import { type ClosedDeadline, deadlineLabel, followDeadlines, type OpenDeadline } from './deadlines.ts';
@@ -101,14 +101,16 @@ export type TimelineView = {
   payloadOf: (eventId: string) => Record<string, unknown> | null;
 };
 
-/** What the timeline holds of a dossier besides its facts. */
-type Standing = {
+/** What the timeline holds of a dossier besides its facts: where it stands, and what decides who may see it. */
+export type Standing = {
   id: string;
   revision: number;
   position: string;
   workflow: { name: string; version: number };
   state: string;
   jalon: string;
+  /** The columns that facts give to the summary, by which parties are known. */
+  summary: Readonly<Record<string, string>>;
   openedOn: CalendarDate;
   crossed: readonly { jalon: string; effectiveAt: string; recordedAt: string; fact: string; type: string }[];
   targets: readonly Target[];
@@ -163,6 +165,10 @@ export const chronologie: Projection<Standing> = {
       workflow: { name: workflow.name, version: workflow.version },
       state,
       jalon,
+      summary:
+        read.fact.summary && !annulled
+          ? { ...head?.summary, ...summaryOf(read.fact, read.data) }
+          : (head?.summary ?? {}),
       openedOn: head?.openedOn ?? read.effectiveAt,
       crossed:
         read.crosses === undefined ? (head?.crossed ?? []) : [...(head?.crossed ?? []), crossing(read, read.crosses)],
@@ -208,6 +214,7 @@ type Part = { part: number; body: string };
 /** Reads timelines. */
 export class Chronologie {
   readonly #query: CompiledQuery<Part>;
+  readonly #standing: CompiledQuery<{ body: string }>;
 
   constructor(
     private readonly store: Pick<ReadModelStore, 'reader'>,
@@ -219,10 +226,22 @@ export class Chronologie {
         .selectFrom(table)
         .select([sql<number>`${sql.lit(number)}`.as('part'), sql<string>`body`.as('body')])
         .where(key, '=', '');
+    this.#standing = reader
+      .selectFrom('chronologie')
+      .select('body')
+      .where('id', '=', '')
+      .$castTo<{ body: string }>()
+      .compile();
     // One statement, so that both parts are of one moment.
     this.#query = part('chronologie', 'id', 0)
       .unionAll(part('chronologie_faits', 'dossier', 1))
       .compile();
+  }
+
+  /** Where a dossier stands, without its facts; null when the read model has no such dossier. */
+  async standing(id: string): Promise<Standing | null> {
+    const { rows } = await this.store.reader.executeQuery<{ body: string }>({ ...this.#standing, parameters: [id] });
+    return rows[0] ? JSON.parse(rows[0].body) : null;
   }
 
   /** The timeline of a dossier for one viewer, or null when the read model has no such dossier. */

@@ -1,4 +1,4 @@
-import { type CalendarDate, type Fact, summaryOf } from '@jalon/flow';
+import { type CalendarDate, summaryOf } from '@jalon/flow';
 import { followDeadlines, type OpenDeadline } from './deadlines.ts';
 import type { Projection, ReadFact } from './projection.ts';
 import { stateAfter } from './readings.ts';
@@ -109,7 +109,7 @@ export const dossiers: Projection<Listed> = {
       targets: head?.targets ?? {},
       open: followDeadlines(head?.open ?? [], told, final).open,
     };
-    if (read.fact.summary) next.summary = { ...next.summary, ...summaryOf(read.fact as Fact, read.data) };
+    if (read.fact.summary) next.summary = { ...next.summary, ...summaryOf(read.fact, read.data) };
     if (read.crosses !== undefined) next.crossed = { ...next.crossed, [read.crosses]: { effectiveAt, recordedAt } };
     if (target) next.targets = { ...next.targets, [target.jalon]: target.periode };
     return { head: next };
