@@ -39,8 +39,14 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const given = Object.fromEntries(known.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
   const config = plainToInstance(Config, given);
   const [fault] = validateSync(config);
-  if (fault)
-    throw new ConfigRefused(`${Object.values(fault.constraints ?? {})[0]} (got ${JSON.stringify(fault.value)}).`);
+  if (fault) {
+    const { isInt, ...others } = fault.constraints ?? {};
+    throw new ConfigRefused(`${isInt ?? Object.values(others)[0]} (got ${JSON.stringify(given[fault.property])}).`);
+  }
+  if (config.demonstration && config.OIDC_AUDIENCE !== undefined)
+    throw new ConfigRefused(
+      'OIDC_ISSUER is needed beside OIDC_AUDIENCE: without it this would be a demonstration, open to whoever is on this machine.',
+    );
   if (config.demonstration && !LOOPBACK.has(config.HOST))
     throw new ConfigRefused(
       `HOST=${config.HOST} would let other machines ask for demonstration tokens: set OIDC_ISSUER, or keep HOST=127.0.0.1.`,

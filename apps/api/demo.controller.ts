@@ -1,23 +1,10 @@
-import { OneOf, Text, validatePayload } from '@jalon/flow';
-import { catalogue } from '@jalon/workflows';
+import { validatePayload } from '@jalon/flow';
 import { Body, Controller, HttpCode, Inject, Post } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
+import { DemonstrationToken, PARTIES } from './demonstration-token.ts';
+import { Documented } from './documentation.ts';
 import { ProblemRaised } from './problems.ts';
 import { Tokens } from './tokens.ts';
 import { CONFIG, type Config } from './wiring.ts';
-
-const ROLES = [...new Set(catalogue.workflows.flatMap(({ roles }) => Object.keys(roles)))].filter(
-  (r) => r !== 'horloge',
-);
-const PARTIES = new Set(catalogue.workflows.flatMap(({ parties }) => Object.keys(parties)));
-
-/** What a demonstration token is asked with. */
-export class DemonstrationToken {
-  @OneOf(ROLES, { label: 'Rôle' }) role!: string;
-  @Text({ label: 'Identifiant', max: 128, optional: true }) sub?: string;
-  @Text({ label: 'Nom', max: 200, optional: true }) nom?: string;
-  @Text({ label: 'Organisation', max: 200, optional: true }) org?: string;
-}
 
 /** Tokens for whoever asks, in demonstration mode only: the server then answers this machine alone. */
 @Controller('api/demo')
@@ -29,7 +16,15 @@ export class DemoController {
 
   @Post('token')
   @HttpCode(200)
-  @RouteConfig({ public: true })
+  @Documented({
+    id: 'makeDemonstrationToken',
+    tag: 'Démonstration',
+    summary: 'Obtenir un jeton pour essayer',
+    public: true,
+    body: 'DemonstrationToken',
+    answers: { 200: { says: 'Le jeton', schema: 'Token' } },
+    problems: ['introuvable'],
+  })
   token(@Body() body: unknown): Promise<object> {
     if (!this.config.demonstration) throw new ProblemRaised('introuvable', 'Ce serveur n’est pas en démonstration.');
     const errors = validatePayload(DemonstrationToken, body);

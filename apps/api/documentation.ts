@@ -1,23 +1,177 @@
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import type { JsonSchema } from '@jalon/flow';
+import { applyDecorators } from '@nestjs/common';
+import { type NestFastifyApplication, RouteConfig } from '@nestjs/platform-fastify';
+import {
+  ApiBearerAuth,
+  ApiBody,
+  ApiHeader,
+  ApiOperation,
+  ApiParam,
+  ApiQuery,
+  ApiResponse,
+  DocumentBuilder,
+  type OpenAPIObject,
+  SwaggerModule,
+} from '@nestjs/swagger';
 import type { Config } from './config.ts';
+import { PROBLEMS, type ProblemName } from './problems.ts';
 import { VERSION } from './product.ts';
+import { componentSchemas, ref } from './schemas.ts';
 
-/** The OpenAPI 3.1 document of a server, generated from its controllers and from the facts' own declarations. */
-export function openApi(app: NestFastifyApplication): OpenAPIObject {
-  const config = new DocumentBuilder()
-    .setOpenAPIVersion('3.1.0')
-    .setTitle('Jalon')
-    .setVersion(VERSION)
-    .addBearerAuth()
-    .build();
-  return SwaggerModule.createDocument(app, config);
+const TAGS = {
+  Dossiers: 'Ouvrir un dossier, le faire avancer, lire où il en est.',
+  Procédures: 'Les procédures elles-mêmes : états, faits, règles. Sans jeton.',
+  Démonstration: 'Des jetons pour essayer, quand aucun émetteur OpenID Connect n’est configuré.',
+  Exploitation: 'Santé, mesures, version.',
+  Problèmes: 'Les pages qui expliquent chaque type de problème.',
+} as const;
+
+const PATH = {
+  id: { description: 'Le dossier', schema: ref('Uuid') },
+  name: { description: 'La procédure, ou le type de problème', schema: { type: 'string' } },
+  version: { description: 'Sa version', schema: { type: 'integer', minimum: 1 } },
+  type: { description: 'Le type de fait', schema: { type: 'string' } },
+} as const;
+
+const HEADERS = {
+  'If-Match': ['La révision attendue : refusé (412) si le dossier a changé depuis', '^"(0|[1-9]\\d{0,14})"$'],
+  'Idempotency-Key': ['Une clé par proposition : répétée, la première réponse revient', '^[\\x21-\\x7e]{1,255}$'],
+  Prefer: ['« return=minimal » : une réponse réduite à l’essentiel', '^.*$'],
+} as const;
+
+const ANSWERED_HEADERS = {
+  ETag: 'La révision, entre guillemets',
+  Location: 'L’adresse du dossier ouvert',
+  Link: 'La page suivante : <…>; rel="next"',
+  'Preference-Applied': 'return=minimal',
+  'X-Position': 'Position du journal que la lecture comprend',
+  'Retry-After': 'Secondes avant de réessayer',
+} as const;
+
+/** An answer: what it says, and its schema, or its media type when it is no JSON. */
+type Answered = {
+  says: string;
+  schema?: string | readonly string[];
+  media?: string;
+  headers?: readonly (keyof typeof ANSWERED_HEADERS)[];
+};
+
+/** What is told of a route. The document says it, and the server holds it: who needs a token, what a query may have. */
+export type Documentation = {
+  /** Name of the operation in generated clients. */
+  id: string;
+  tag: keyof typeof TAGS;
+  summary: string;
+  description?: string;
+  /** Answered without a token. */
+  public?: true;
+  path?: readonly (keyof typeof PATH)[];
+  query?: Readonly<Record<string, JsonSchema>>;
+  headers?: readonly (keyof typeof HEADERS)[];
+  /** Name of the schema of the body. */
+  body?: string;
+  answers: Readonly<Record<number, Answered>>;
+  /** Problems of its own, besides those of every route of its kind. */
+  problems?: readonly ProblemName[];
+};
+
+const ALWAYS: readonly ProblemName[] = ['hote-inconnu', 'requete-mal-formee', 'erreur-interne', 'trop-de-requetes'];
+const WITH_TOKEN: readonly ProblemName[] = ['non-authentifie', 'emetteur-injoignable'];
+const WITH_BODY: readonly ProblemName[] = [
+  'trop-volumineux',
+  'type-de-contenu',
+  'delai-depasse',
+  'proposition-invalide',
+];
+
+const PROBLEM_SCHEMAS: Partial<Record<ProblemName, string>> = {
+  'proposition-invalide': 'InvalidProposal',
+  'revision-depassee': 'RevisionMismatch',
+  'fait-refuse': 'Refusal',
+};
+
+/** Documents a route, opens it to all when it is public, and names the parameters that its query may have. */
+export function Documented(route: Documentation): MethodDecorator {
+  const { id, tag, summary, description, path = [], query = {}, headers = [], body, answers, problems = [] } = route;
+  const open = route.public === true;
+  const told = new Set([...ALWAYS, ...(open ? [] : WITH_TOKEN), ...(body ? WITH_BODY : []), ...problems]);
+  return applyDecorators(
+    RouteConfig({ public: open, query: Object.keys(query) }),
+    ApiOperation({ operationId: id, summary, tags: [tag], ...(description ? { description } : {}) }),
+    ...(open ? [] : [ApiBearerAuth()]),
+    ...path.map((name) => ApiParam({ name, ...(PATH[name] as object) })),
+    ...Object.entries(query).map(([name, { description: says, ...schema }]) =>
+      ApiQuery({ name, required: false, schema: schema as never, ...(says ? { description: says as string } : {}) }),
+    ),
+    ...headers.map((name) => {
+      const [says, pattern] = HEADERS[name];
+      return ApiHeader({ name, description: says, schema: { type: 'string', pattern } });
+    }),
+    ...(body ? [ApiBody({ required: true, schema: ref(body) as never })] : []),
+    ...Object.entries(answers).map(([status, answer]) => answered(Number(status), answer)),
+    ...byStatus([...told]).map(([status, names]) => refused(status, names)),
+  );
 }
 
-/** Serves `/openapi.json` and the page at `/docs`. */
-export function serveDocumentation(app: NestFastifyApplication, _config: Config): void {
-  SwaggerModule.setup('docs', app, () => openApi(app), {
+function answered(status: number, { says, schema, media = 'application/json', headers = [] }: Answered) {
+  const choices = [schema ?? []].flat().map(ref);
+  const content = choices.length > 1 ? { anyOf: choices } : (choices[0] ?? { type: 'string' });
+  return ApiResponse({
+    status,
+    description: says,
+    ...headersOf(headers),
+    content: { [media]: { schema: content } },
+  } as never);
+}
+
+function refused(status: number, names: readonly ProblemName[]) {
+  const schemas = [...new Set(names.map((name) => PROBLEM_SCHEMAS[name] ?? 'Problem'))].map(ref);
+  const retry = status === 503 || status === 429 ? headersOf(['Retry-After']) : {};
+  return ApiResponse({
+    status,
+    description: names.map((name) => `${PROBLEMS[name][1]} : /problems/${name}`).join('\n\n'),
+    ...retry,
+    content: { 'application/problem+json': { schema: schemas.length > 1 ? { anyOf: schemas } : schemas[0] } },
+  } as never);
+}
+
+function headersOf(names: readonly (keyof typeof ANSWERED_HEADERS)[]): object {
+  const told = names.map((name) => [name, { description: ANSWERED_HEADERS[name], schema: { type: 'string' } }]);
+  return told.length === 0 ? {} : { headers: Object.fromEntries(told) };
+}
+
+function byStatus(names: readonly ProblemName[]): [number, ProblemName[]][] {
+  const groups = new Map<number, ProblemName[]>();
+  for (const name of names) {
+    const [status] = PROBLEMS[name];
+    groups.set(status, [...(groups.get(status) ?? []), name]);
+  }
+  return [...groups].sort(([a], [b]) => a - b);
+}
+
+/** The OpenAPI 3.1 document of a server, generated from its controllers and from the facts' own declarations. */
+function openApi(app: NestFastifyApplication, { JALON_PUBLIC_URL = '/' }: Config): OpenAPIObject {
+  const builder = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
+    .setTitle('Jalon')
+    .setDescription(
+      'Procédures réglementées, fait par fait : chaque fait proposé est accepté et enregistré, ou refusé avec ses raisons. Les erreurs sont des documents de problème (RFC 9457).',
+    )
+    .setVersion(VERSION)
+    .setLicense('MIT', 'https://opensource.org/license/mit')
+    .addServer(JALON_PUBLIC_URL)
+    .addBearerAuth();
+  for (const [name, description] of Object.entries(TAGS)) builder.addTag(name, description);
+  const document = SwaggerModule.createDocument(app, builder.build(), { autoTagControllers: false });
+  const schemas = componentSchemas() as never;
+  return { ...document, components: { ...document.components, schemas } };
+}
+
+/** Serves `/openapi.json`, `/openapi.yaml`, and the page at `/docs`. */
+export function serveDocumentation(app: NestFastifyApplication, config: Config): void {
+  SwaggerModule.setup('docs', app, () => openApi(app, config), {
     jsonDocumentUrl: 'openapi.json',
     yamlDocumentUrl: 'openapi.yaml',
+    customSiteTitle: 'Jalon : documentation de l’API',
   });
 }

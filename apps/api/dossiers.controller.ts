@@ -1,6 +1,7 @@
 import type { Accepted } from '@jalon/engine';
 import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { dossierAnswer, minimalAnswer, nextLink, pageAnswer } from './answers.ts';
+import { Documented } from './documentation.ts';
 import {
   callerOf,
   type FastifyReply,
@@ -8,11 +9,20 @@ import {
   idempotencyKeyOf,
   ifMatchOf,
   integerOf,
-  knownQuery,
   uuidOf,
 } from './http.ts';
 import { Facts } from './metrics.ts';
+import { LIMIT } from './schemas.ts';
 import { ENGINE, type Engine } from './wiring.ts';
+
+const READING = ['introuvable', 'journal-indisponible', 'historique-illisible'] as const;
+const PROPOSING = [
+  'interdit',
+  'cle-reutilisee',
+  'fait-refuse',
+  'journal-indisponible',
+  'historique-illisible',
+] as const;
 
 /** Opening, advancing and reading dossiers. The engine decides; here requests are read and answers written. */
 @Controller('api/dossiers')
@@ -24,6 +34,21 @@ export class DossiersController {
 
   @Post()
   @HttpCode(201)
+  @Documented({
+    id: 'openDossier',
+    tag: 'Dossiers',
+    summary: 'Ouvrir un dossier avec son premier fait',
+    headers: ['Idempotency-Key', 'Prefer'],
+    body: 'Opening',
+    answers: {
+      201: {
+        says: 'Le dossier ouvert, et le fait enregistré',
+        schema: ['DossierAdvanced', 'MinimalAnswer'],
+        headers: ['ETag', 'Location', 'Preference-Applied'],
+      },
+    },
+    problems: [...PROPOSING, 'introuvable'],
+  })
   async open(
     @Body() body: unknown,
     @Headers('idempotency-key') key: string | undefined,
@@ -39,6 +64,22 @@ export class DossiersController {
 
   @Post(':id/facts')
   @HttpCode(201)
+  @Documented({
+    id: 'proposeFact',
+    tag: 'Dossiers',
+    summary: 'Proposer un fait à un dossier',
+    path: ['id'],
+    headers: ['If-Match', 'Idempotency-Key', 'Prefer'],
+    body: 'Proposal',
+    answers: {
+      201: {
+        says: 'Le dossier tel que le fait le laisse, et le fait enregistré',
+        schema: ['DossierAdvanced', 'MinimalAnswer'],
+        headers: ['ETag', 'Preference-Applied'],
+      },
+    },
+    problems: [...PROPOSING, 'introuvable', 'revision-depassee', 'dossier-sollicite'],
+  })
   async advance(
     @Param('id') id: string,
     @Body() body: unknown,
@@ -58,27 +99,49 @@ export class DossiersController {
   }
 
   @Get(':id')
+  @Documented({
+    id: 'getDossier',
+    tag: 'Dossiers',
+    summary: 'Lire où en est un dossier, et ce qui est possible',
+    path: ['id'],
+    answers: { 200: { says: 'Le dossier', schema: 'Dossier', headers: ['ETag'] } },
+    problems: READING,
+  })
   async show(
     @Param('id') id: string,
-    @Query() query: unknown,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    knownQuery(query, []);
     const view = await this.engine.show(callerOf(request), uuidOf(id));
     reply.header('etag', `"${view.revision}"`);
     return dossierAnswer(view);
   }
 
   @Get(':id/facts')
+  @Documented({
+    id: 'getHistory',
+    tag: 'Dossiers',
+    summary: "Lire l'historique d'un dossier, fait par fait",
+    path: ['id'],
+    query: {
+      after: {
+        type: 'integer',
+        minimum: 0,
+        description: 'La révision après laquelle lire ; sinon dès le premier fait',
+      },
+      limit: LIMIT,
+    },
+    answers: { 200: { says: 'Les faits, du plus ancien au plus récent', schema: 'History', headers: ['Link'] } },
+    problems: READING,
+  })
   async history(
     @Param('id') id: string,
-    @Query() query: unknown,
+    @Query('after') after: string | undefined,
+    @Query('limit') limit: string | undefined,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const { after, limit } = knownQuery(query, ['after', 'limit']);
-    const from = integerOf('after', after, { absent: -1, min: -1, max: Number.MAX_SAFE_INTEGER });
+    const from = integerOf('after', after, { absent: -1, min: 0, max: 999_999_999_999_999 });
     const count = integerOf('limit', limit, { absent: 50, min: 1, max: 200 });
     const caller = callerOf(request);
     const { dossier } = await this.engine.see(caller, uuidOf(id));

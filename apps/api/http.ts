@@ -11,6 +11,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answered without a token. */
     public?: boolean;
+    /** The parameters that its query may have; anything else is refused. Absent: whatever comes is ignored. */
+    query?: readonly string[];
   }
 }
 
@@ -66,7 +68,7 @@ export function positionOf(text: string | undefined): bigint | undefined {
 export function knownQuery(query: unknown, names: readonly string[]): Record<string, string | undefined> {
   for (const [name, value] of Object.entries(query as Record<string, unknown>)) {
     if (!names.includes(name))
-      throw malformed(`Paramètre inconnu : ${name.slice(0, 64)}. Connus : ${names.join(', ')}.`);
+      throw malformed(`Paramètre inconnu : ${name.slice(0, 64)}. Connus : ${names.join(', ') || 'aucun'}.`);
     if (typeof value !== 'string') throw malformed(`Le paramètre ${name} n'est donné qu'une fois.`);
   }
   return query as Record<string, string | undefined>;

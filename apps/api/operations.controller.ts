@@ -1,5 +1,5 @@
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
+import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest } from './http.ts';
 import { Metrics } from './metrics.ts';
 import { ProblemRaised } from './problems.ts';
@@ -18,23 +18,44 @@ export class OperationsController {
   ) {}
 
   @Get('health/live')
-  @RouteConfig({ public: true })
+  @Documented({
+    id: 'isAlive',
+    tag: 'Exploitation',
+    summary: 'Savoir si le serveur vit',
+    public: true,
+    answers: { 200: { says: 'Il vit', schema: 'Alive' } },
+  })
   live(): Health {
     return { status: 'ok' };
   }
 
   @Get('health/ready')
-  @RouteConfig({ public: true })
+  @Documented({
+    id: 'isReady',
+    tag: 'Exploitation',
+    summary: 'Savoir si le serveur peut servir : journal, vues et leur retard',
+    public: true,
+    answers: {
+      200: { says: 'Il peut servir', schema: 'Readiness' },
+      503: { says: 'Il ne peut pas servir', schema: 'Readiness', headers: ['Retry-After'] },
+    },
+  })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Health> {
     const journal = await this.#journal();
     const readModels = await this.#readModels();
     const status = journal.status === 'ok' && readModels.status === 'ok' ? 'ok' : 'unavailable';
-    reply.code(status === 'ok' ? 200 : 503);
+    if (status !== 'ok') reply.code(503).header('retry-after', '2');
     return { status, journal, readModels };
   }
 
   @Get('version')
-  @RouteConfig({ public: true })
+  @Documented({
+    id: 'getVersion',
+    tag: 'Exploitation',
+    summary: 'Connaître la version du logiciel',
+    public: true,
+    answers: { 200: { says: 'La version', schema: 'Version' } },
+  })
   version(): object {
     const { demonstration } = this.config;
     return { name: 'jalon', version: VERSION, software: SOFTWARE, node: process.version, demonstration };
@@ -42,7 +63,15 @@ export class OperationsController {
 
   /** In demonstration anyone on this machine may look; else an administrateur's token is needed. */
   @Get('metrics')
-  @RouteConfig({ public: true })
+  @Documented({
+    id: 'getMetrics',
+    tag: 'Exploitation',
+    summary: 'Relever les mesures (Prometheus)',
+    description: 'Hors démonstration, un jeton du rôle administrateur est nécessaire.',
+    public: true,
+    answers: { 200: { says: 'Les mesures', media: 'text/plain' } },
+    problems: ['non-authentifie', 'interdit'],
+  })
   async measured(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     if (!this.config.demonstration && !callerOf(request).roles.includes('administrateur'))
       throw new ProblemRaised('interdit', 'Les mesures sont pour le rôle administrateur.');

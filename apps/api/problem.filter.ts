@@ -1,6 +1,12 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { problemOf } from './problems.ts';
+import { type ProblemName, problem, problemOf } from './problems.ts';
+import { TokenRefused } from './tokens.ts';
+
+/** How long a client waits before it asks again, in seconds, when nothing better is known. */
+const RETRY_AFTER = '2';
 
 /** Everything thrown while answering leaves as a problem document; what was not foreseen is logged whole and told not at all. */
 @Catch()
@@ -16,11 +22,35 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
   const problem = problemOf(thrown);
   if (problem.status >= 500 && problem.status !== 503) request.log.error({ err: thrown, type: problem.type }, 'failed');
   else if (problem.status === 503) request.log.warn({ err: thrown, type: problem.type }, 'unavailable');
-  if (problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', '2');
-  if (problem.status === 401) reply.header('www-authenticate', 'Bearer');
+  if (problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', RETRY_AFTER);
+  // RFC 6750: an error is named only when there was a token.
+  if (problem.status === 401)
+    reply.header('www-authenticate', thrown instanceof TokenRefused ? 'Bearer error="invalid_token"' : 'Bearer');
   const instance = problem.status >= 500 ? { requestId: request.id } : {};
   reply
     .code(problem.status)
     .header('content-type', 'application/problem+json; charset=utf-8')
     .send(JSON.stringify({ ...problem, ...instance }));
+}
+
+const UNREADABLE: Readonly<Record<string, ProblemName>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'delai-depasse',
+  HPE_HEADER_OVERFLOW: 'en-tetes-trop-longs',
+};
+
+/** What is no HTTP request, or never arrives whole, is answered on the bare socket: there is no request to reply to. */
+export function answerUnreadable(fault: Error & { code?: string }, socket: Socket): void {
+  if (fault.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const told = problem(UNREADABLE[fault.code ?? ''] ?? 'requete-mal-formee');
+  const body = JSON.stringify(told);
+  const head = [
+    `HTTP/1.1 ${told.status} ${STATUS_CODES[told.status]}`,
+    'Content-Type: application/problem+json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }

@@ -1,12 +1,18 @@
 import { Controller, Get, Header, Param } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
+import { Documented } from './documentation.ts';
 import { PROBLEMS, type ProblemName, ProblemRaised } from './problems.ts';
 
 /** The pages at the URIs of problem types: what happened, and what to do. */
 @Controller('problems')
 export class ProblemsController {
   @Get()
-  @RouteConfig({ public: true })
+  @Documented({
+    id: 'listProblems',
+    tag: 'Problèmes',
+    summary: 'Lister les types de problèmes',
+    public: true,
+    answers: { 200: { says: 'Une page', media: 'text/html' } },
+  })
   @Header('content-type', 'text/html; charset=utf-8')
   index(): string {
     const rows = (Object.keys(PROBLEMS) as ProblemName[]).map(
@@ -16,7 +22,15 @@ export class ProblemsController {
   }
 
   @Get(':name')
-  @RouteConfig({ public: true })
+  @Documented({
+    id: 'explainProblem',
+    tag: 'Problèmes',
+    summary: 'Expliquer un type de problème, et ce qu’il faut faire',
+    public: true,
+    path: ['name'],
+    answers: { 200: { says: 'Une page', media: 'text/html' } },
+    problems: ['introuvable'],
+  })
   @Header('content-type', 'text/html; charset=utf-8')
   show(@Param('name') name: string): string {
     if (!Object.hasOwn(PROBLEMS, name)) throw new ProblemRaised('introuvable');

@@ -12,7 +12,7 @@ import { JournalUnavailable, OutcomeUnknown } from '@jalon/journal';
 import { IssuerUnreachable, TokenRefused } from './tokens.ts';
 
 /** A problem document (RFC 9457). */
-export type Problem = { type: string; title: string; status: number; detail?: string; [member: string]: unknown };
+export type Problem = { type: string; title: string; status: number; detail: string; [member: string]: unknown };
 
 /** What each problem type means and what to do about it: the page at its URI. */
 export const PROBLEMS = {
@@ -31,6 +31,11 @@ export const PROBLEMS = {
     400,
     'Requête mal formée',
     'Le JSON, un en-tête ou un paramètre ne peut être lu ; « detail » dit lequel.',
+  ],
+  'methode-non-permise': [
+    405,
+    'Méthode non permise',
+    "Cette adresse existe, mais pas pour cette méthode ; l'en-tête « Allow » donne celles qu'elle connaît.",
   ],
   'trop-volumineux': [
     413,
@@ -93,6 +98,7 @@ export const PROBLEMS = {
     'En démonstration le serveur ne répond que sous le nom de cette machine (localhost).',
   ],
   'delai-depasse': [408, 'Délai dépassé', 'La requête n’est pas arrivée entière à temps.'],
+  'en-tetes-trop-longs': [431, 'En-têtes trop longs', "L'adresse et les en-têtes comptent ensemble au plus 16 Kio."],
   'historique-illisible': [
     500,
     'Historique illisible',
@@ -107,10 +113,10 @@ export const PROBLEMS = {
 
 export type ProblemName = keyof typeof PROBLEMS;
 
-/** A problem of a known type. */
+/** A problem of a known type; without a sentence on this very occurrence it says what its page says. */
 export function problem(name: ProblemName, detail?: string, members: Record<string, unknown> = {}): Problem {
-  const [status, title] = PROBLEMS[name];
-  return { type: `/problems/${name}`, title, status, ...(detail === undefined ? {} : { detail }), ...members };
+  const [status, title, advice] = PROBLEMS[name];
+  return { type: `/problems/${name}`, title, status, detail: detail ?? advice, ...members };
 }
 
 /** A request that cannot be answered, thrown by a controller. */
@@ -154,11 +160,18 @@ export function problemOf(thrown: unknown): Problem {
   return foreseenByFramework(thrown) ?? problem('erreur-interne');
 }
 
+const BY_FASTIFY: Readonly<Record<string, string>> = {
+  FST_ERR_BAD_URL: "L'adresse contient un encodage « % » incorrect.",
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'Le corps ne compte pas les octets que Content-Length annonce.',
+};
+
 /** Faults that Fastify and Nest raise before a controller is reached: they carry a status below 500. */
 function foreseenByFramework(thrown: unknown): Problem | undefined {
-  const { statusCode, status, code } = thrown as { statusCode?: number; status?: number; code?: string };
-  const name = BY_STATUS[statusCode ?? status ?? 500];
-  if (name === undefined || PROBLEMS[name][0] >= 500) return undefined;
+  const { statusCode, status, code = '' } = thrown as { statusCode?: number; status?: number; code?: string };
+  const answered = statusCode ?? status ?? 500;
+  if (answered < 400 || answered >= 500) return undefined;
+  // 414: no address here is that long.
+  const name = answered === 414 ? 'introuvable' : (BY_STATUS[answered] ?? 'requete-mal-formee');
   if (name === 'introuvable') return problem(name, "Cette adresse n'existe pas : /docs les donne toutes.");
-  return problem(name, code?.startsWith('FST_') && thrown instanceof Error ? thrown.message : undefined);
+  return problem(name, BY_FASTIFY[code]);
 }

@@ -1,5 +1,6 @@
-import { behalfPerson, type Caller, withheldType } from '@jalon/engine';
+import type { Caller } from '@jalon/engine';
 import {
+  DOSSIER_SORTS,
   type DossierFilter,
   type DossierPage,
   type DossierQuery,
@@ -9,21 +10,20 @@ import {
 import { catalogue } from '@jalon/workflows';
 import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
 import { nextLink, pageAnswer } from './answers.ts';
-import {
-  callerOf,
-  type FastifyReply,
-  type FastifyRequest,
-  integerOf,
-  knownQuery,
-  malformed,
-  positionOf,
-  uuidOf,
-} from './http.ts';
+import { Documented } from './documentation.ts';
+import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed, positionOf, uuidOf } from './http.ts';
 import { ProblemRaised } from './problems.ts';
+import { LIST_QUERY, MIN_POSITION } from './schemas.ts';
+import { Timelines } from './timelines.ts';
 import { PRODUCT, type Product } from './wiring.ts';
 
 const FILTERS = ['workflow', 'jalon', 'state', 'prestataire', 'charge', 'referentiel', 'centre', 'q'] as const;
-const LIST_QUERY = [...FILTERS, 'waiting', 'sort', 'cursor', 'limit', 'min-position'];
+
+const REFUSED_QUERY = {
+  sort: `sort prend une de ces valeurs : ${DOSSIER_SORTS.join(', ')}.`,
+  cursor: 'cursor est donné par « next », pour la même liste triée de même.',
+  limit: 'limit est un nombre entier de 1 à 200.',
+} as const;
 
 /** How long a reader waits for a position before being told to come back. */
 const PATIENCE_MS = 5000;
@@ -31,46 +31,62 @@ const PATIENCE_MS = 5000;
 /** What is answered from the read models: they show at least what this node has acknowledged. */
 @Controller('api/dossiers')
 export class ReadModelsController {
-  constructor(@Inject(PRODUCT) private readonly product: Product) {}
+  readonly #timelines: Timelines;
+
+  constructor(@Inject(PRODUCT) private readonly product: Product) {
+    this.#timelines = new Timelines(product);
+  }
 
   @Get(':id/timeline')
+  @Documented({
+    id: 'getTimeline',
+    tag: 'Dossiers',
+    summary: "Lire la chronologie d'un dossier : jalons, faits, cibles annoncées, échéances",
+    path: ['id'],
+    query: { 'min-position': MIN_POSITION },
+    answers: { 200: { says: 'La chronologie', schema: 'Timeline', headers: ['X-Position'] } },
+    problems: ['introuvable', 'lecture-en-retard', 'journal-indisponible', 'historique-illisible'],
+  })
   async timeline(
     @Param('id') id: string,
-    @Query() query: unknown,
+    @Query('min-position') minPosition: string | undefined,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<object> {
-    const wanted = positionOf(knownQuery(query, ['min-position'])['min-position']);
-    const { engine, directory, timelines } = this.product;
-    const { dossier, seeing } = await engine.see(callerOf(request), uuidOf(id));
+  ): Promise<string> {
+    const wanted = positionOf(minPosition);
+    const caller = callerOf(request);
+    uuidOf(id);
     await this.#caughtUp(reply, wanted);
-    const timeline = await timelines.read(id, {
-      today: engine.today(),
-      hidden: (type) => withheldType(dossier.workflow, type, seeing),
-      nameOf: (iss, sub, commitment) => directory.name(iss, sub, commitment),
-      nameOfParty: (party, commitment) => {
-        const { iss, sub } = behalfPerson(party);
-        return directory.name(iss, sub, commitment);
-      },
-      payloadOf: (event) => directory.payload(event)?.data ?? null,
-    });
-    if (!timeline)
+    const timeline = await this.#timelines.json(caller, id);
+    if (timeline === null) {
+      // Not there, not to be seen, or set aside by this read model, which the journal tells apart.
+      await this.product.engine.see(caller, id);
       throw new ProblemRaised('lecture-en-retard', 'Cette vue ne suit plus ce dossier : /health/ready dit pourquoi.');
+    }
+    reply.type('application/json; charset=utf-8');
     return timeline;
   }
 
   @Get()
+  @Documented({
+    id: 'listDossiers',
+    tag: 'Dossiers',
+    summary: 'Chercher parmi les dossiers, ou ceux qui attendent l’appelant',
+    query: LIST_QUERY,
+    answers: { 200: { says: 'Une page de la liste', schema: 'DossierPage', headers: ['Link', 'X-Position'] } },
+    problems: ['interdit', 'lecture-en-retard', 'journal-indisponible'],
+  })
   async list(
-    @Query() query: unknown,
+    @Query() given: Record<string, string | undefined>,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const given = knownQuery(query, LIST_QUERY);
     const { waiting, sort, cursor } = given;
     if (waiting !== undefined && waiting !== 'me') throw malformed('waiting ne prend que la valeur « me ».');
     const limit = integerOf('limit', given.limit, { absent: 50, min: 1, max: 200 });
     const caller = callerOf(request);
-    const filter: DossierFilter = ownOnly(caller);
+    const own = ownOnly(caller);
+    const filter: DossierFilter = own ?? { own: {} };
     for (const name of FILTERS) if (given[name] !== undefined) filter[name] = given[name];
     await this.#caughtUp(reply, positionOf(given['min-position']));
 
@@ -78,6 +94,8 @@ export class ReadModelsController {
     if (sort !== undefined) wanted.sort = sort;
     if (cursor !== undefined) wanted.cursor = cursor;
     const { items, next } = await this.#page(wanted, waiting === 'me' ? caller : null);
+    // Only now: what cannot be read in a request is said before that it is not allowed.
+    if (!own) throw new ProblemRaised('interdit', 'Votre rôle ne donne accès à aucun dossier.');
     if (next === undefined) return pageAnswer(items, next);
     const link = nextLink('/api/dossiers', { ...given, cursor: next });
     reply.header('link', `<${link}>; rel="next"`);
@@ -100,7 +118,7 @@ export class ReadModelsController {
       }
       return page;
     } catch (fault) {
-      if (fault instanceof DossierQueryRefused) throw malformed(fault.message);
+      if (fault instanceof DossierQueryRefused) throw malformed(REFUSED_QUERY[fault.field]);
       throw fault;
     }
   }
@@ -120,11 +138,11 @@ export class ReadModelsController {
   }
 }
 
-/** Restriction of a list to the caller's own dossiers; none for who sees all. @throws 403 for who sees none */
-function ownOnly({ roles, org }: Caller): DossierFilter {
+/** Restriction of a list to the caller's own dossiers: none for who sees all; null for who sees no dossier at all. */
+function ownOnly({ roles, org }: Caller): DossierFilter | null {
   const { workflows } = catalogue;
   if (roles.some((role) => workflows.some((workflow) => workflow.roles[role]?.sees === 'all'))) return {};
   const columns = roles.flatMap((role) => workflows.flatMap((workflow) => workflow.parties[role] ?? []));
-  if (columns.length === 0) throw new ProblemRaised('interdit', 'Votre rôle ne donne accès à aucun dossier.');
+  if (columns.length === 0) return null;
   return { own: org === undefined ? {} : Object.fromEntries(columns.map((column) => [column, [org]])) };
 }

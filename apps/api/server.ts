@@ -2,53 +2,85 @@ import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { appModule } from './app.module.ts';
 import type { Config } from './config.ts';
 import { serveDocumentation } from './documentation.ts';
+import { knownQuery, malformed } from './http.ts';
 import { Metrics } from './metrics.ts';
-import { ProblemFilter } from './problem.filter.ts';
+import { answerUnreadable, ProblemFilter, sendProblem } from './problem.filter.ts';
 import { ProblemRaised } from './problems.ts';
 import type { Product } from './product.ts';
+import { followRoutes, type Routes } from './routes.ts';
 import { Tokens } from './tokens.ts';
-import './http.ts';
 
 /** A request body is at most this many bytes. */
 export const BODY_LIMIT = 262_144;
 
 const LOCAL_NAMES = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
 
+/** How long a client may take, in milliseconds. */
+export type Patience = {
+  /** For a request to arrive whole; also how long a closing server waits for those that are under way. */
+  request: number;
+  /** Without a byte in either direction. */
+  silence: number;
+  /** Between two requests of one connection. */
+  keepAlive: number;
+};
+
+const PATIENCE: Patience = { request: 30_000, silence: 60_000, keepAlive: 72_000 };
+
 /**
  * The HTTP server over a product, not yet listening. Closing it finishes the requests it has accepted; the product stays
  * open.
  */
-export async function createServer(product: Product, config: Config, log: Logger): Promise<NestFastifyApplication> {
+export async function createServer(
+  product: Product,
+  config: Config,
+  log: Logger,
+  patience: Patience = PATIENCE,
+): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     loggerInstance: log as never,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => crypto.randomUUID(),
     bodyLimit: BODY_LIMIT,
-    requestTimeout: 30_000,
-    connectionTimeout: 60_000,
-    keepAliveTimeout: 72_000,
+    requestTimeout: patience.request,
+    connectionTimeout: patience.silence,
+    keepAliveTimeout: patience.keepAlive,
+    http: { connectionsCheckingInterval: Math.ceil(patience.request / 3), requireHostHeader: false },
+    routerOptions: { maxParamLength: 1024 },
     forceCloseConnections: 'idle',
     exposeHeadRoutes: true,
-    return503OnClosing: true,
+    // What still arrives on a connection while closing is answered like the rest, and the connection closed.
+    return503OnClosing: false,
+    frameworkErrors: sendProblem,
+    clientErrorHandler: answerUnreadable,
   } as never);
   const tokens = new Tokens(config, product.clock);
   const fastify: FastifyInstance = adapter.getInstance() as never;
+  const routes = followRoutes(fastify);
   fastify.decorateRequest('caller', null);
   readJsonStrictly(fastify);
+  // First of all hooks, so that a refusal carries them too.
+  await adapter.register(helmet as never, securityHeaders as never);
   fastify.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
+    if (request.url.startsWith('/api')) reply.header('cache-control', 'no-store');
+    if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
+      throw malformed("L'en-tête Host est obligatoire.");
     if (config.demonstration && !LOCAL_NAMES.test(request.headers.host ?? '')) throw new ProblemRaised('hote-inconnu');
+    if (request.is404) refuseMethod(request, reply, routes);
     await authenticate(request, tokens);
     if (Number(request.headers['content-length'] ?? 0) > BODY_LIMIT) throw new ProblemRaised('trop-volumineux');
-    if (request.url.startsWith('/api')) reply.header('cache-control', 'no-store');
   });
-  await adapter.register(helmet as never, securityHeaders as never);
+  fastify.addHook('preValidation', async ({ query, routeOptions }) => {
+    if (routeOptions.config.query) knownQuery(query, routeOptions.config.query);
+  });
   if (!config.demonstration && config.JALON_RATE > 0) await limitRate(adapter, config.JALON_RATE);
+  boundClosing(fastify, patience.request);
 
   const app = await NestFactory.create<NestFastifyApplication>(appModule(product, config, tokens), adapter, {
     bodyParser: false,
@@ -61,6 +93,36 @@ export async function createServer(product: Product, config: Config, log: Logger
   await app.init();
   await fastify.ready();
   return app;
+}
+
+/** A path that exists under other methods says which (405). */
+function refuseMethod({ url }: FastifyRequest, reply: FastifyReply, routes: Routes): void {
+  const methods = routes.methodsAt(url.split('?', 1)[0] as string);
+  if (methods.length === 0) return;
+  reply.header('allow', methods.join(', '));
+  throw new ProblemRaised('methode-non-permise', `Cette adresse répond à : ${methods.join(', ')}.`);
+}
+
+/**
+ * Closing lets requests under way finish and nothing more: connections end with their answer, and none outlives
+ * `patience`, since Node looks no longer for requests that never end.
+ */
+function boundClosing(fastify: FastifyInstance, patience: number): void {
+  const { server } = fastify;
+  const timers: NodeJS.Timeout[] = [];
+  let closing = false;
+  fastify.addHook('preClose', async () => {
+    closing = true;
+    // An answer that was on its way when closing began left its connection open.
+    timers.push(setInterval(() => server.closeIdleConnections(), 50));
+    timers.push(setTimeout(() => server.closeAllConnections(), patience));
+  });
+  fastify.addHook('onSend', async (_request, reply) => {
+    if (closing) reply.header('connection', 'close');
+  });
+  fastify.addHook('onClose', async () => {
+    for (const timer of timers) clearTimeout(timer);
+  });
 }
 
 /** Who calls: needed everywhere but on public routes, where a token that is not valid is as none. */
@@ -99,6 +161,7 @@ function readJsonStrictly(fastify: FastifyInstance): void {
 }
 
 const securityHeaders = {
+  frameguard: { action: 'deny' },
   contentSecurityPolicy: {
     directives: {
       defaultSrc: ["'self'"],

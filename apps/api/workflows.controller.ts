@@ -1,17 +1,22 @@
 import { describeFact, type Fact, mermaid, type PublishedWorkflow, payloadSchema, waysOf } from '@jalon/flow';
 import { catalogue } from '@jalon/workflows';
-import { Controller, Get, Header, Param, Query } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
+import { Controller, Get, Header, Param } from '@nestjs/common';
 import { schemaPath } from './answers.ts';
 import { diagram } from './diagram.ts';
-import { knownQuery } from './http.ts';
+import { Documented } from './documentation.ts';
 import { ProblemRaised } from './problems.ts';
 
 /** The procedures themselves, readable by anyone: facts, states, rules, schemas, pictures. */
 @Controller('api/workflows')
 export class WorkflowsController {
   @Get()
-  @RouteConfig({ public: true })
+  @Documented({
+    id: 'listWorkflows',
+    tag: 'Procédures',
+    summary: 'Lister les procédures et leurs versions',
+    public: true,
+    answers: { 200: { says: 'Les procédures', schema: 'Workflows' } },
+  })
   list(): object {
     const items = catalogue.workflows.map(({ name, version, label, hash }) => ({
       name,
@@ -24,7 +29,15 @@ export class WorkflowsController {
   }
 
   @Get(':name/:version')
-  @RouteConfig({ public: true })
+  @Documented({
+    id: 'getWorkflow',
+    tag: 'Procédures',
+    summary: 'Lire une procédure : états, faits, règles, définition',
+    public: true,
+    path: ['name', 'version'],
+    answers: { 200: { says: 'La procédure', schema: 'Workflow' } },
+    problems: ['introuvable'],
+  })
   show(@Param('name') name: string, @Param('version') version: string): object {
     const workflow = published(name, version);
     const { label, hash, roles, parties, facts, states } = workflow;
@@ -45,22 +58,32 @@ export class WorkflowsController {
   }
 
   @Get(':name/:version/diagram.svg')
-  @RouteConfig({ public: true })
+  @Documented({
+    id: 'getDiagram',
+    tag: 'Procédures',
+    summary: 'Voir une procédure en schéma',
+    public: true,
+    path: ['name', 'version'],
+    answers: { 200: { says: 'Le schéma', media: 'image/svg+xml' } },
+    problems: ['introuvable'],
+  })
   @Header('content-type', 'image/svg+xml; charset=utf-8')
   picture(@Param('name') name: string, @Param('version') version: string): Promise<string> {
     return diagram(published(name, version));
   }
 
   @Get(':name/:version/facts/:type')
-  @RouteConfig({ public: true })
+  @Documented({
+    id: 'getFactSchema',
+    tag: 'Procédures',
+    summary: 'Lire le JSON Schema du contenu d’un fait',
+    public: true,
+    path: ['name', 'version', 'type'],
+    answers: { 200: { says: 'Le schéma', schema: 'JsonSchema', media: 'application/schema+json' } },
+    problems: ['introuvable'],
+  })
   @Header('content-type', 'application/schema+json; charset=utf-8')
-  schema(
-    @Param('name') name: string,
-    @Param('version') version: string,
-    @Param('type') type: string,
-    @Query() query: unknown,
-  ): string {
-    knownQuery(query, []);
+  schema(@Param('name') name: string, @Param('version') version: string, @Param('type') type: string): string {
     const workflow = published(name, version);
     const fact: Fact | undefined = workflow.facts.get(type);
     if (!fact)

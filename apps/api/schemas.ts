@@ -1,0 +1,355 @@
+import { ProposedFact } from '@jalon/engine';
+import { type Fact, type JsonSchema, type PayloadClass, payloadSchema } from '@jalon/flow';
+import { DOSSIER_SORTS } from '@jalon/projections';
+import { catalogue } from '@jalon/workflows';
+import { DemonstrationToken } from './demonstration-token.ts';
+
+/** An object with these members, all required but the optional ones. Answers may gain members: it is left open. */
+function object(members: Record<string, JsonSchema>, optional: Record<string, JsonSchema> = {}): JsonSchema {
+  return { type: 'object', properties: { ...members, ...optional }, required: Object.keys(members) };
+}
+
+/** One of which every other member is refused, as in requests. */
+function closed(members: Record<string, JsonSchema>, optional: Record<string, JsonSchema> = {}): JsonSchema {
+  return { ...object(members, optional), additionalProperties: false };
+}
+
+/** A reference to one of the components below. */
+export const ref = (name: string): JsonSchema => ({ $ref: `#/components/schemas/${name}` });
+const listOf = (items: JsonSchema): JsonSchema => ({ type: 'array', items });
+const mapOf = (values: JsonSchema): JsonSchema => ({ type: 'object', additionalProperties: values });
+const orNull = (schema: JsonSchema): JsonSchema => ({ anyOf: [schema, { type: 'null' }] });
+const page = (items: JsonSchema): JsonSchema =>
+  object({ items: listOf(items) }, { next: text('Adresse de la page suivante ; absente de la dernière.') });
+const words = (list: readonly string[], description?: string): JsonSchema => ({
+  type: 'string',
+  enum: [...list],
+  ...(description === undefined ? {} : { description }),
+});
+function text(description?: string): JsonSchema {
+  return { type: 'string', ...(description === undefined ? {} : { description }) };
+}
+const hex = { type: 'string', pattern: '^[0-9a-f]{64}$' };
+const yes = { type: 'boolean' };
+const integer = { type: 'integer' };
+
+const { workflows } = catalogue;
+const unique = <T>(items: readonly T[]): T[] => [...new Set(items)];
+const STATES = unique(workflows.flatMap(({ states }) => [...states.keys()].filter((state) => state !== null)));
+const JALONS = unique(workflows.flatMap(({ states }) => [...states.values()].flatMap(({ jalon }) => jalon || [])));
+const MILESTONES = unique(
+  workflows.flatMap(({ facts }) => [...facts.values()].flatMap(({ crosses }) => crosses ?? [])),
+);
+const ROLES = unique(workflows.flatMap(({ roles }) => Object.keys(roles)));
+const TYPES = unique(workflows.flatMap(({ facts }) => [...facts.keys()]));
+
+const crossing = { effectiveAt: ref('Date'), recordedAt: ref('Instant') };
+const person = { role: text(), org: text(), nom: text('Le nom, ou « effacé » ; absent quand aucun n’est connu.') };
+const party = object({ role: person.role, org: person.org }, { nom: person.nom });
+const actor = object({ iss: text(), sub: text(), role: person.role }, { org: person.org, nom: person.nom });
+const rule = { rule: text('Nom de la règle'), message: text('La règle, en une phrase qui peut être citée') };
+const procedure = object({ name: words(unique(workflows.map(({ name }) => name))), version: integer });
+
+const possible = {
+  type: words(TYPES),
+  label: text('Ce que l’évaluateur en dit'),
+  by: listOf(words(ROLES, 'Un rôle qui peut le proposer')),
+  allowed: { ...yes, description: 'Le rôle de l’appelant peut le proposer' },
+  rules: listOf(
+    object({ ...rule, holds: { type: ['boolean', 'null'], description: 'null : le contenu ou la date en décident' } }),
+  ),
+};
+
+const standing = {
+  id: ref('Uuid'),
+  workflow: procedure,
+  revision: ref('Revision'),
+  position: ref('Position'),
+  state: words(STATES),
+  jalon: words(JALONS, 'Le jalon vers lequel le dossier avance'),
+};
+
+const dossier = {
+  ...standing,
+  crossed: listOf(object({ jalon: words(MILESTONES), ...crossing })),
+  context: { type: 'object', description: 'Ce que la procédure retient ; sans ce qui n’est pas montré à l’appelant.' },
+  possible: listOf(object({ ...possible, schema: text('Adresse du JSON Schema de son contenu') })),
+};
+
+const source = object(
+  { kind: words(['public', 'reconstituted']), precision: text('Précision de la date') },
+  { url: text() },
+);
+
+const problem = {
+  type: text('URI du type de problème : une page qui l’explique'),
+  title: text(),
+  status: { type: 'integer', minimum: 400, maximum: 599 },
+  detail: text('Ce qui s’est passé, en une phrase'),
+};
+const ofFailure = { requestId: ref('Uuid') };
+
+const answers: Record<string, JsonSchema> = {
+  Uuid: { type: 'string', pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' },
+  Date: { type: 'string', format: 'date', description: 'Date (Europe/Paris), AAAA-MM-JJ' },
+  Instant: { type: 'string', format: 'date-time', description: 'Instant (RFC 3339, UTC)' },
+  Revision: { type: 'integer', minimum: 0, description: 'Rang du fait dans son dossier, à partir de 0' },
+  Position: { type: 'string', description: 'Place dans le journal entier ; opaque' },
+
+  Dossier: object(dossier),
+  DossierAdvanced: object({ ...dossier, event: ref('Fact') }),
+  MinimalAnswer: object({
+    id: ref('Uuid'),
+    revision: ref('Revision'),
+    position: ref('Position'),
+    state: words(STATES),
+    event: object({ id: ref('Uuid') }),
+  }),
+
+  Fact: object({
+    id: ref('Uuid'),
+    type: words(TYPES),
+    revision: ref('Revision'),
+    position: ref('Position'),
+    effectiveAt: ref('Date'),
+    recordedAt: ref('Instant'),
+    data: { type: 'object', description: 'Le contenu, selon le JSON Schema du type de fait' },
+    meta: ref('Envelope'),
+  }),
+  WithheldFact: object({
+    revision: ref('Revision'),
+    hash: hex,
+    withheld: {
+      const: true,
+      description: 'Ce fait n’est pas montré à l’appelant ; son empreinte laisse lire la chaîne.',
+    },
+  }),
+  Envelope: object(
+    {
+      actor,
+      workflow: object({ name: text(), version: integer, hash: hex }),
+      from: orNull(words(STATES)),
+      to: words(STATES),
+      stateHash: hex,
+      dataHash: hex,
+      correlationId: text(),
+      software: text('Nom et version du logiciel qui l’a enregistré'),
+      previousHash: orNull(hex),
+      hash: hex,
+    },
+    {
+      onBehalfOf: party,
+      crosses: words(MILESTONES),
+      causationId: text(),
+      lookups: mapOf(orNull({ ...object({ revision: ref('Revision') }), additionalProperties: true })),
+      source,
+      target: ref('Uuid'),
+      erased: { const: true, description: 'Son contenu a été effacé' },
+    },
+  ),
+  History: page({ anyOf: [ref('Fact'), ref('WithheldFact')] }),
+
+  Timeline: object({
+    ...standing,
+    milestones: listOf(ref('Milestone')),
+    entries: listOf(ref('TimelineEntry')),
+    targets: listOf(ref('Target')),
+    deadlines: listOf(ref('Deadline')),
+  }),
+  Milestone: object({
+    jalon: words(MILESTONES),
+    effectiveAt: orNull(ref('Date')),
+    recordedAt: orNull(ref('Instant')),
+    daysSincePrevious: { type: ['integer', 'null'], description: 'Jours depuis le jalon précédent' },
+    daysSinceOpening: { type: ['integer', 'null'], description: 'Jours depuis le dépôt' },
+    fact: { ...orNull(ref('Uuid')), description: 'Le fait qui l’a franchi' },
+  }),
+  TimelineEntry: object(
+    {
+      id: ref('Uuid'),
+      revision: ref('Revision'),
+      type: words(TYPES),
+      label: text(),
+      effectiveAt: ref('Date'),
+      recordedAt: ref('Instant'),
+      actor,
+      jalon: words(JALONS),
+      from: orNull(words(STATES)),
+      to: words(STATES),
+    },
+    {
+      onBehalfOf: party,
+      crosses: words(MILESTONES),
+      corrected: object(
+        { id: ref('Uuid'), revision: ref('Revision'), kind: words(['rectified', 'annulled']) },
+        { effectiveAt: ref('Date') },
+      ),
+      source,
+      data: { type: 'object' },
+      erased: { const: true },
+    },
+  ),
+  Target: object({
+    jalon: words(MILESTONES),
+    periode: text('2026, 2026-T2, 2026-S1, 2026-06 ou une date'),
+    until: orNull(ref('Date')),
+    effectiveAt: ref('Date'),
+    recordedAt: ref('Instant'),
+    fact: ref('Uuid'),
+    missed: yes,
+  }),
+  Deadline: object(
+    { label: text(), due: ref('Date'), fact: words(TYPES), openedBy: ref('Uuid'), open: yes, overdue: yes },
+    { key: text(), closedBy: ref('Uuid'), closedOn: ref('Date') },
+  ),
+
+  DossierPage: page(ref('ListedDossier')),
+  ListedDossier: object({
+    ...standing,
+    label: text('Nom de l’état'),
+    final: yes,
+    openedAt: ref('Date'),
+    updatedAt: object(crossing),
+    jalonSince: ref('Date'),
+    summary: mapOf(text()),
+    crossed: mapOf(object(crossing)),
+    targets: mapOf(object({ periode: text(), missed: yes })),
+    nextDeadline: orNull(object({ label: text(), due: ref('Date'), overdue: yes })),
+  }),
+
+  Workflows: object({
+    items: listOf(object({ name: text(), version: integer, label: text(), hash: hex, href: text() })),
+  }),
+  Workflow: object({
+    name: text(),
+    version: integer,
+    label: text(),
+    hash: hex,
+    roles: mapOf({ type: 'object' }),
+    parties: mapOf(listOf(text())),
+    states: listOf(object({ state: words(STATES), label: text(), jalon: words(JALONS), final: yes })),
+    facts: listOf({ type: 'object', required: ['type', 'label', 'by', 'schema'] }),
+    transitions: listOf(
+      object({ from: orNull(words(STATES)), to: words(STATES), fact: words(TYPES), rules: listOf(object(rule)) }),
+    ),
+    definition: { type: 'object', description: 'La machine XState' },
+    mermaid: text(),
+    diagram: text('Adresse du schéma (SVG)'),
+  }),
+  JsonSchema: { type: 'object', description: 'JSON Schema 2020-12' },
+
+  Token: object({ access_token: text(), token_type: { const: 'Bearer' }, expires_in: integer }),
+  Alive: object({ status: { const: 'ok' } }),
+  Readiness: object({
+    status: words(['ok', 'unavailable']),
+    journal: { type: 'object', required: ['status'] },
+    readModels: { type: 'object', required: ['status'] },
+  }),
+  Version: object({ name: text(), version: text(), software: text(), node: text(), demonstration: yes }),
+
+  Problem: object(problem, ofFailure),
+  InvalidProposal: object(
+    { ...problem, errors: listOf(object({ path: text('JSON Pointer (RFC 6901)'), message: text() })) },
+    ofFailure,
+  ),
+  RevisionMismatch: object({ ...problem, revision: ref('Revision') }, ofFailure),
+  Refusal: object(
+    {
+      ...problem,
+      fact: words(TYPES),
+      state: orNull(words(STATES)),
+      reasons: listOf(object(rule, { field: text('Champ du contenu qui est en cause') })),
+      possible: listOf(object(possible)),
+    },
+    ofFailure,
+  ),
+};
+
+/** How many items a page has. */
+export const LIMIT: JsonSchema = { type: 'integer', minimum: 1, maximum: 200, default: 50 };
+
+/** A position that a reading must include. */
+export const MIN_POSITION: JsonSchema = {
+  type: 'string',
+  pattern: '^\\d{1,20}$',
+  description: 'Attend que la lecture comprenne cette position, 5 s au plus',
+};
+
+/** Schemas of the query of the list. */
+export const LIST_QUERY: Record<string, JsonSchema> = {
+  workflow: words(procedureNames()),
+  jalon: words(JALONS),
+  state: words(STATES),
+  prestataire: text('Nom (casse et accents ignorés) ou SIREN'),
+  charge: text('Identifiant du chargé de qualification'),
+  referentiel: text('« SecNumCloud 3.2 »'),
+  centre: text('Centre d’évaluation'),
+  q: text('Partie du nom du prestataire ou de l’offre, de l’identifiant ou du chargé'),
+  waiting: words(['me'], 'Les dossiers qui attendent l’appelant'),
+  sort: { ...words(DOSSIER_SORTS), default: '-updatedAt' },
+  cursor: text('Suite de la liste, donnée par « next »'),
+  limit: LIMIT,
+  'min-position': MIN_POSITION,
+};
+
+function procedureNames(): string[] {
+  return unique(workflows.map(({ name }) => name));
+}
+
+/** The schema of a class of ours with its nested classes, each a component of the document. */
+function classSchema(label: string, payload: PayloadClass, prefix = ''): Record<string, JsonSchema> {
+  const { $schema: _, $defs = {}, ...schema } = payloadSchema({ label, payload } as Fact);
+  const named = { [payload.name]: schema, ...($defs as Record<string, JsonSchema>) };
+  const moved = JSON.stringify(named).replaceAll('#/$defs/', `#/components/schemas/${prefix}`);
+  return Object.fromEntries(
+    Object.entries(JSON.parse(moved) as Record<string, JsonSchema>).map(([name, one]) => [prefix + name, one]),
+  );
+}
+
+/** What may be proposed: one component per type of fact, and the choice between them by `type`. */
+function proposals(): Record<string, JsonSchema> {
+  const { ProposedFact: around = {}, ...behalf } = classSchema('Fait proposé', ProposedFact);
+  const { type: _, ...members } = around.properties as Record<string, JsonSchema>;
+  const components: Record<string, JsonSchema> = { ...behalf };
+  const contents = new Map<string, { label: string; opens: boolean; data: string[]; needed: boolean }>();
+  for (const { name, version, facts } of workflows)
+    for (const fact of facts.values()) {
+      const prefix = `${name}.${version}.`;
+      const found = classSchema(fact.label, fact.payload, prefix);
+      const own = prefix + fact.payload.name;
+      const one = contents.get(fact.type) ?? { label: fact.label, opens: false, data: [], needed: true };
+      one.data.push(own);
+      one.opens ||= fact.opens === true;
+      one.needed &&= found[own]?.required !== undefined;
+      contents.set(fact.type, one);
+      Object.assign(components, found);
+    }
+  for (const [type, { label, data, needed }] of contents) {
+    const [only, ...others] = data.map(ref) as [JsonSchema, ...JsonSchema[]];
+    const content = others.length === 0 ? only : { anyOf: [only, ...others] };
+    const required = { type: { const: type }, ...(needed ? { data: content } : {}) };
+    components[`propose.${type}`] = {
+      title: label,
+      ...closed(required, { ...(needed ? {} : { data: content }), ...members }),
+    };
+  }
+  components.Proposal = choice([...contents.keys()]);
+  components.Opening = closed(
+    {
+      workflow: words(procedureNames()),
+      fact: choice([...contents].flatMap(([type, { opens }]) => (opens ? type : []))),
+    },
+    { version: { type: 'integer', description: 'La dernière, si elle est absente' } },
+  );
+  return components;
+}
+
+function choice(types: readonly string[]): JsonSchema {
+  const mapping = Object.fromEntries(types.map((type) => [type, `#/components/schemas/propose.${type}`]));
+  return { oneOf: types.map((type) => ref(`propose.${type}`)), discriminator: { propertyName: 'type', mapping } };
+}
+
+/** Every schema of the API's document, by name. */
+export function componentSchemas(): Record<string, JsonSchema> {
+  return { ...answers, ...classSchema('Jeton de démonstration', DemonstrationToken), ...proposals() };
+}

@@ -1,0 +1,57 @@
+import { describe, expect, test } from '@jest/globals';
+import { ConfigRefused, readConfig } from '../apps/api/config.ts';
+
+const OIDC = { OIDC_ISSUER: 'https://login.example', OIDC_AUDIENCE: 'https://jalon.example' };
+
+describe('the configuration', () => {
+  test('needs nothing: a demonstration on this machine', () => {
+    expect(readConfig({ PATH: '/bin', HOME: '/root' })).toMatchObject({
+      PORT: 3000,
+      HOST: '127.0.0.1',
+      JALON_DATA: './data',
+      JALON_SAMPLE: 'public',
+      JALON_RATE: 1200,
+      OIDC_ROLES_CLAIM: 'roles',
+      LOG_LEVEL: 'info',
+      demonstration: true,
+    });
+  });
+
+  test('takes what the environment says, and an empty variable for none', () => {
+    const given = { PORT: '8080', JALON_RATE: '0', JALON_SAMPLE: 'none', LOG_LEVEL: '', JALON_DATA: '' };
+    expect(readConfig({ ...given, ...OIDC, HOST: '0.0.0.0', JALON_PUBLIC_URL: 'https://jalon.example' })).toMatchObject(
+      {
+        PORT: 8080,
+        HOST: '0.0.0.0',
+        JALON_RATE: 0,
+        JALON_SAMPLE: 'none',
+        LOG_LEVEL: 'info',
+        JALON_DATA: './data',
+        demonstration: false,
+      },
+    );
+  });
+
+  test.each(['127.0.0.1', 'localhost', '::1'])('accepts HOST=%s in demonstration', (HOST) => {
+    expect(readConfig({ HOST }).HOST).toBe(HOST);
+  });
+
+  test.each<[string, Record<string, string>, RegExp]>([
+    ['a port that is no number', { PORT: 'http' }, /^PORT .*"http"/],
+    ['a port out of range', { PORT: '65536' }, /^PORT .*65536/],
+    ['a port with a fraction', { PORT: '3000.5' }, /^PORT /],
+    ['a port that only begins as a number', { PORT: '3000x' }, /^PORT .*"3000x"/],
+    ['a negative rate', { JALON_RATE: '-1' }, /^JALON_RATE .*-1/],
+    ['an unknown sample', { JALON_SAMPLE: 'private' }, /^JALON_SAMPLE .*public, none.*"private"/],
+    ['an unknown log level', { LOG_LEVEL: 'verbose' }, /^LOG_LEVEL .*"verbose"/],
+    ['an issuer that is no address', { ...OIDC, OIDC_ISSUER: 'login' }, /^OIDC_ISSUER .*"login"/],
+    ['a public address that is none', { JALON_PUBLIC_URL: 'jalon' }, /^JALON_PUBLIC_URL .*"jalon"/],
+    ['a demonstration open to others', { HOST: '0.0.0.0' }, /^HOST=0\.0\.0\.0 .*OIDC_ISSUER.*127\.0\.0\.1/],
+    ['an issuer without an audience', { OIDC_ISSUER: 'https://login.example' }, /^OIDC_AUDIENCE /],
+    ['an audience without an issuer', { OIDC_AUDIENCE: 'https://jalon.example' }, /^OIDC_ISSUER /],
+  ])('refuses %s, in one line that names the variable', (_, env, line) => {
+    expect(() => readConfig(env)).toThrow(ConfigRefused);
+    expect(() => readConfig(env)).toThrow(line);
+    expect(() => readConfig(env)).not.toThrow(/\n/);
+  });
+});

@@ -1,0 +1,168 @@
+import {
+  addDays,
+  BEFORE,
+  Catalogue,
+  defineFact,
+  defineWorkflow,
+  factsOf,
+  type Happening,
+  OneOf,
+  type PublishedWorkflow,
+  Text,
+  Uuid,
+} from '@jalon/flow';
+import { and, assign, setup } from 'xstate';
+
+/**
+ * A small procedure with one of everything that the engine treats in its own way: an opening that names another dossier,
+ * a milestone that may be met twice, a map, a fact withheld from a party, a note that can be erased.
+ */
+const DEMANDEUR = 'demandeur';
+const AGENT = 'agent';
+const CHEF = 'chef';
+
+@defineFact('demande.deposee', {
+  label: 'Demande déposée',
+  by: [DEMANDEUR, AGENT],
+  opens: true,
+  summary: { demandeur: 'demandeur' },
+  lookups: ({ liee }: DemandeDeposee) => (liee === undefined ? [] : [liee]),
+})
+class DemandeDeposee {
+  @Text({ label: 'Demandeur' }) demandeur!: string;
+  @Text({ label: 'Objet' }) objet!: string;
+  @Uuid({ label: 'Demande liée', optional: true }) liee?: string;
+}
+
+@defineFact('demande.piece-recue', { label: 'Pièce reçue', by: [DEMANDEUR, AGENT] })
+class DemandePieceRecue {
+  @Text({ label: 'Pièce' }) piece!: string;
+}
+
+@defineFact('demande.avis-rendu', {
+  label: 'Avis rendu',
+  by: [CHEF],
+  withheldFrom: [DEMANDEUR],
+  writes: ['avis'],
+})
+class DemandeAvisRendu {
+  @OneOf(['favorable', 'defavorable'], { label: 'Sens' }) sens!: string;
+}
+
+@defineFact('demande.acceptee', { label: 'Demande acceptée', by: [CHEF], crosses: 'J0' })
+class DemandeAcceptee {}
+
+@defineFact('suivi.rouverte', { label: 'Demande rouverte', by: [AGENT] })
+class SuiviRouverte {}
+
+@defineFact('dossier.note-ajoutee', {
+  label: 'Note ajoutée',
+  by: [AGENT],
+  free: true,
+  erasable: true,
+  withheldFrom: [DEMANDEUR],
+})
+class DossierNoteAjoutee {
+  @Text({ label: 'Texte' }) texte!: string;
+}
+
+type Context = {
+  faits: number;
+  liee: string | null;
+  pieces: Record<string, { rang: number; le: string; avant: string }>;
+  avis: string | null;
+};
+
+const remember = <D>(write: (context: Context, fact: Happening<D>) => Partial<Context>) =>
+  assign<Context, Happening, undefined, Happening, never>(({ context, event }) => ({
+    ...write(context, event as Happening<D>),
+    faits: context.faits + 1,
+  }));
+
+const machine = setup({
+  types: {} as { context: Context; events: Happening },
+  guards: {
+    'demande-liee-connue': ({ event }) => Object.values(event.lookups).every((other) => other !== null),
+    'une-piece': ({ context }) => Object.keys(context.pieces).length > 0,
+    'avis-favorable': ({ context }) => context.avis === 'favorable',
+  },
+  actions: {
+    deposer: remember<DemandeDeposee>((_, { data }) => ({ liee: data.liee ?? null })),
+    recevoir: remember<DemandePieceRecue>(({ pieces }, { data, effectiveAt }) => ({
+      pieces: {
+        ...pieces,
+        [data.piece]: { rang: Object.keys(pieces).length, le: effectiveAt, avant: addDays(effectiveAt, 30) },
+      },
+    })),
+    aviser: remember<DemandeAvisRendu>((_, { data }) => ({ avis: data.sens })),
+    compter: remember(() => ({})),
+  },
+}).createMachine({
+  id: 'demande',
+  context: { faits: 0, liee: null, pieces: {}, avis: null },
+  initial: BEFORE,
+  on: { 'dossier.note-ajoutee': { actions: 'compter' } },
+  states: {
+    [BEFORE]: {
+      on: { 'demande.deposee': { target: 'demande', guard: 'demande-liee-connue', actions: 'deposer' } },
+    },
+    demande: {
+      meta: { jalon: 'J0' },
+      initial: 'deposee',
+      states: {
+        deposee: {
+          meta: { label: 'Demande déposée' },
+          on: {
+            'demande.piece-recue': { actions: 'recevoir' },
+            'demande.avis-rendu': { actions: 'aviser' },
+            'demande.acceptee': {
+              target: '#suivi',
+              guard: and(['une-piece', 'avis-favorable']),
+              actions: 'compter',
+            },
+          },
+        },
+      },
+    },
+    suivi: {
+      id: 'suivi',
+      meta: { jalon: 'suivi', label: 'Demande acceptée' },
+      on: { 'suivi.rouverte': { target: 'demande', actions: 'compter' } },
+    },
+  },
+});
+
+const workflow = defineWorkflow({
+  name: 'demande',
+  version: 1,
+  label: 'Demande',
+  machine,
+  facts: factsOf({
+    DemandeDeposee,
+    DemandePieceRecue,
+    DemandeAvisRendu,
+    DemandeAcceptee,
+    SuiviRouverte,
+    DossierNoteAjoutee,
+  }),
+  reasons: {
+    'demande-liee-connue': { message: 'La demande liée existe.', needs: ['lookup'], field: 'liee' },
+    'une-piece': { message: 'Une pièce au moins a été reçue.', awaits: [DEMANDEUR] },
+    'avis-favorable': { message: "L'avis est favorable.", reads: ['avis'], awaits: [CHEF] },
+  },
+  roles: {
+    [DEMANDEUR]: { label: 'Demandeur', sees: 'own' },
+    [AGENT]: { label: 'Agent', sees: 'all', recordsForOthers: true },
+    [CHEF]: { label: 'Chef', sees: 'all' },
+    passant: { label: 'Passant', sees: 'none' },
+  },
+  parties: { [DEMANDEUR]: ['demandeur'] },
+  keyed: ['pieces'],
+  exposes: ({ liee }: Context) => ({ liee }),
+});
+
+/** The procedure as this build publishes it. */
+export const demande: PublishedWorkflow = { ...workflow, hash: 'd'.repeat(64) };
+
+/** A catalogue of this procedure alone. */
+export const DEMANDES = new Catalogue([demande]);
