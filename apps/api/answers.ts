@@ -5,18 +5,36 @@ export function schemaPath({ name, version }: { name: string; version: number },
   return `/api/workflows/${name}/${version}/facts/${type}`;
 }
 
-/** A dossier as the contract answers it: what is possible carries the address of its schema. */
-export function dossierAnswer(view: DossierView, event?: FactView): object {
-  const possible = view.possible.map((fact) => ({ ...fact, schema: schemaPath(view.workflow, fact.type) }));
-  return { ...view, possible, ...(event === undefined ? {} : { event }) };
+/** What is possible as the contract answers it: each fact with the address of its schema. */
+export function possibleAnswer(
+  workflow: { name: string; version: number },
+  possible: DossierView['possible'],
+): object[] {
+  return possible.map((fact) => ({ ...fact, schema: schemaPath(workflow, fact.type) }));
+}
+
+const possibleTexts = new WeakMap<DossierView['possible'], string>();
+
+/** A dossier as the contract answers it, as JSON. Checklists are shared between answers: each is written once. */
+export function dossierAnswer({ possible, ...view }: DossierView, event?: FactView): string {
+  let text = possibleTexts.get(possible);
+  if (text === undefined) {
+    text = JSON.stringify(possibleAnswer(view.workflow, possible));
+    possibleTexts.set(possible, text);
+  }
+  const recorded = event === undefined ? '' : `,"event":${JSON.stringify(event)}`;
+  return `${JSON.stringify(view).slice(0, -1)},"possible":${text}${recorded}}`;
 }
 
 /** What `Prefer: return=minimal` asks an advance to be answered with. */
-export function minimalAnswer(id: string, { revision, position, to, event }: Minimal): object {
-  return { id, revision, position, state: to, event: { id: event } };
+export function minimalAnswer(id: string, { revision, position, to, event }: Minimal): string {
+  return JSON.stringify({ id, revision, position, state: to, event: { id: event } });
 }
 
 type Minimal = { revision: number; position: string; to: string; event: string };
+
+/** Content type of answers that are written here. */
+export const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** A page of a list: the items, and where the next page is. */
 export function pageAnswer<T>(items: readonly T[], next: string | undefined): { items: readonly T[]; next?: string } {

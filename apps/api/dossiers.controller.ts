@@ -1,6 +1,6 @@
 import type { Accepted } from '@jalon/engine';
 import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { dossierAnswer, minimalAnswer, nextLink, pageAnswer } from './answers.ts';
+import { dossierAnswer, JSON_TYPE, minimalAnswer, nextLink, pageAnswer } from './answers.ts';
 import { Documented } from './documentation.ts';
 import {
   callerOf,
@@ -55,7 +55,7 @@ export class DossiersController {
     @Headers('prefer') prefer: string | undefined,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<object> {
+  ): Promise<string> {
     const conditions = conditionsOf('POST /api/dossiers', key);
     const accepted = await this.facts.counted(this.engine.open(callerOf(request), body, conditions));
     reply.header('location', `/api/dossiers/${accepted.dossier.id}`);
@@ -88,7 +88,7 @@ export class DossiersController {
     @Headers('prefer') prefer: string | undefined,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<object> {
+  ): Promise<string> {
     const revision = ifMatchOf(ifMatch);
     const conditions = {
       ...conditionsOf(`POST /api/dossiers/${uuidOf(id)}/facts`, key),
@@ -111,9 +111,9 @@ export class DossiersController {
     @Param('id') id: string,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<object> {
+  ): Promise<string> {
     const view = await this.engine.show(callerOf(request), uuidOf(id));
-    reply.header('etag', `"${view.revision}"`);
+    reply.header('etag', `"${view.revision}"`).type(JSON_TYPE);
     return dossierAnswer(view);
   }
 
@@ -158,9 +158,9 @@ export class DossiersController {
     request: FastifyRequest,
     reply: FastifyReply,
     prefer: string | undefined,
-  ): object {
+  ): string {
     const { revision, id, to } = event.envelope;
-    reply.header('etag', `"${revision}"`);
+    reply.header('etag', `"${revision}"`).type(JSON_TYPE);
     if (wantsMinimal(prefer)) {
       reply.header('preference-applied', 'return=minimal');
       const position = String(event.position);

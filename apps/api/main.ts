@@ -6,7 +6,7 @@ import { ConfigRefused, readConfig } from './config.ts';
 import { openControl } from './control.ts';
 import { openLog } from './log.ts';
 import { openProduct } from './product.ts';
-import { loadSample } from './sample.ts';
+import { loadSample, wantsSample } from './sample.ts';
 import { createServer } from './server.ts';
 import { welcome } from './welcome.ts';
 
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
     process.once(signal, () => void stop(signal).then(() => process.exit(0)));
 
   try {
-    if (config.demonstration && config.JALON_SAMPLE === 'public' && (await product.journal.tip()) === null)
+    if (config.demonstration && config.JALON_SAMPLE === 'public' && (await wantsSample(product.journal)))
       await loadSample(product.engine, (line) => log.info(line));
     app = await createServer(product, config, log);
     closeControl = await openControl(product, log);

@@ -9,6 +9,7 @@ import {
   RevisionMismatch,
 } from '@jalon/engine';
 import { JournalUnavailable, OutcomeUnknown } from '@jalon/journal';
+import { possibleAnswer } from './answers.ts';
 import { IssuerUnreachable, TokenRefused } from './tokens.ts';
 
 /** A problem document (RFC 9457). */
@@ -144,7 +145,8 @@ export function problemOf(thrown: unknown): Problem {
   if (thrown instanceof RevisionMismatch)
     return problem('revision-depassee', thrown.message, { revision: thrown.current });
   if (thrown instanceof Refused) {
-    const { fact, state, reasons, possible } = thrown;
+    const { fact, state, reasons, workflow } = thrown;
+    const possible = possibleAnswer(workflow, thrown.possible);
     return problem('fait-refuse', thrown.message, { fact: fact.type, state, reasons, possible });
   }
   if (thrown instanceof Contended) return problem('dossier-sollicite', thrown.message);

@@ -9,7 +9,7 @@ import {
 } from '@jalon/projections';
 import { catalogue } from '@jalon/workflows';
 import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
-import { nextLink, pageAnswer } from './answers.ts';
+import { JSON_TYPE, nextLink, pageAnswer } from './answers.ts';
 import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed, positionOf, uuidOf } from './http.ts';
 import { ProblemRaised } from './problems.ts';
@@ -63,7 +63,7 @@ export class ReadModelsController {
       await this.product.engine.see(caller, id);
       throw new ProblemRaised('lecture-en-retard', 'Cette vue ne suit plus ce dossier : /health/ready dit pourquoi.');
     }
-    reply.type('application/json; charset=utf-8');
+    reply.type(JSON_TYPE);
     return timeline;
   }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Caller, Engine } from '@jalon/engine';
 import { addDays, addYears, daysBetween } from '@jalon/flow';
-import type { Source } from '@jalon/journal';
+import type { JournalReader, Source } from '@jalon/journal';
 import published from './public-timelines.json' with { type: 'json' };
 
 /** A publicly announced step of a real qualification. `date` is as precise as it was announced: a day, a month, a year. */
@@ -25,6 +25,9 @@ type SampleFact = {
   source: Source;
 };
 
+/** Issuer of the actors of the sample, whom no token names. */
+const ISSUER = 'urn:jalon:echantillon';
+
 const ACTORS = {
   'charge-de-qualification': actor('charge-de-qualification'),
   'chef-de-bureau': actor('chef-de-bureau'),
@@ -32,7 +35,7 @@ const ACTORS = {
 };
 
 function actor(role: string): Caller {
-  return { iss: 'urn:jalon:echantillon', sub: `echantillon-${role}`, roles: [role], org: 'ANSSI' };
+  return { iss: ISSUER, sub: `echantillon-${role}`, roles: [role], org: 'ANSSI' };
 }
 
 const CATEGORIES = ['architecture', 'mesures-de-securite', 'reseaux', 'equipements', 'serveurs', 'sous-traitants'];
@@ -67,6 +70,14 @@ export async function loadSample(
     say(`${one.prestataire}, ${one.service}: dossier ${id}`);
   }
   return count;
+}
+
+/** Whether a log is still to be given the public cases: it is empty, or stops where giving them was interrupted. */
+export async function wantsSample(journal: JournalReader): Promise<boolean> {
+  const tip = await journal.tip();
+  if (tip === null) return true;
+  for await (const [last] of journal.readAll(tip - 1n)) return last?.envelope.actor.iss === ISSUER;
+  return false;
 }
 
 /** The facts of a case, up to the last step that is public. */
@@ -234,12 +245,11 @@ const PROCEDURE: readonly {
     data: (one, dates, index) => {
       const decideeLe = dates[index] as string;
       const end = lastDay(one.steps.find(({ what }) => what === 'J3')?.valideJusquAu ?? addYears(decideeLe, 3));
-      const longest = addYears(decideeLe, 3);
       return {
         decision: 'Reconstitué',
         decideeLe,
         valideDu: decideeLe,
-        valideJusquAu: end < longest ? end : longest,
+        valideJusquAu: [end, addYears(decideeLe, 3)].sort()[0],
         services: servicesOf(one).map(({ id }) => id),
         conditions: [],
         reserves: [],

@@ -259,7 +259,7 @@ const answers: Record<string, JsonSchema> = {
       fact: words(TYPES),
       state: orNull(words(STATES)),
       reasons: listOf(object(rule, { field: text('Champ du contenu qui est en cause') })),
-      possible: listOf(object(possible)),
+      possible: listOf(object({ ...possible, schema: text('Adresse du JSON Schema de son contenu') })),
     },
     ofFailure,
   ),

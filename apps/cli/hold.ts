@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
+import { readSqliteJournal } from '@jalon/journal';
 import { type ControlLine, controlSocket, type Order, perform } from '../api/control.ts';
 import { openProduct } from '../api/product.ts';
 
@@ -16,6 +17,7 @@ export class OrderFailed extends Error {
 export async function carryOut(folder: string, order: Order, say: (progress: string) => void): Promise<string> {
   const done = await askServer(folder, order, say);
   if (done !== null) return done;
+  if (order.command !== 'sample') await assertJournal(folder);
   const product = await openProduct(
     folder,
     () => new Date(),
@@ -26,6 +28,12 @@ export async function carryOut(folder: string, order: Order, say: (progress: str
   } finally {
     await product.close();
   }
+}
+
+/** A mistyped folder is not made into a new, empty one. @throws JournalRefused */
+async function assertJournal(folder: string): Promise<void> {
+  const { journal, directory } = await readSqliteJournal(folder);
+  await Promise.all([journal.close(), directory.close()]);
 }
 
 /** Null when no server listens. */

@@ -9,14 +9,25 @@ import { carryOut, OrderFailed } from './hold.ts';
 // Progress goes to standard error, so that standard output holds only results.
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
+const TITLES: Readonly<Record<string, string>> = {
+  'Usage:': 'Emploi :',
+  'Arguments:': 'Arguments :',
+  'Options:': 'Options :',
+  'Commands:': 'Commandes :',
+};
+
 const program = new Command('jalon')
   .description('Jalon, le moteur des procédures réglementées : outils en ligne de commande.')
-  .version(VERSION)
-  .option('--data <dossier>', 'dossier de données', process.env.JALON_DATA ?? './data')
+  .version(VERSION, '-V, --version', 'affiche la version')
+  .helpOption('-h, --help', 'affiche cette aide')
+  .helpCommand('help [commande]', "affiche l'aide d'une commande")
+  .configureHelp({ styleTitle: (title) => TITLES[title] ?? title })
+  .usage('[options] [commande]')
+  .option('--data <dossier>', 'dossier de données ; sinon celui de JALON_DATA, sinon ./data')
   .showHelpAfterError('(« jalon --help » donne les commandes.)');
 
 async function act(order: Order): Promise<void> {
-  const folder = resolve(program.opts<{ data: string }>().data);
+  const folder = resolve(program.opts<{ data?: string }>().data ?? (process.env.JALON_DATA || './data'));
   process.stdout.write(`${await carryOut(folder, order, say)}\n`);
 }
 

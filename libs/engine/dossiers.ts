@@ -95,12 +95,25 @@ export class Dossiers {
 /** The dossier after one more stored fact. */
 export function follow(dossier: Dossier, event: StoredEvent): Dossier {
   const { envelope } = event;
-  const situation = fold(dossier.situation, pastFact(dossier.id, event));
+  const situation = folded(dossier, event);
   if (situation.state.state !== envelope.to || situation.revision !== envelope.revision)
     throw new HistoryUnreadable(
       `Fact ${envelope.revision} (${envelope.type}) of dossier ${dossier.id} leads to ${situation.state.state}, not to ${envelope.to} as recorded.`,
     );
   return after(dossier, situation, event);
+}
+
+// Whatever goes wrong in a pure fold of what is stored, it is what is stored that cannot be read.
+function folded(dossier: Dossier, event: StoredEvent): Situation {
+  try {
+    return fold(dossier.situation, pastFact(dossier.id, event));
+  } catch (cause) {
+    const { revision, type } = event.envelope;
+    const { message } = cause as Error;
+    throw new HistoryUnreadable(`Fact ${revision} (${type}) of dossier ${dossier.id} cannot be read: ${message}`, {
+      cause,
+    });
+  }
 }
 
 /** The dossier after an event whose situation is known. The ids are shared: they only ever grow. */

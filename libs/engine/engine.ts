@@ -26,7 +26,7 @@ import {
 import { assertBehalf, assertOwnOpening, type Caller, proposingRole, seenBy } from './caller.ts';
 import { after, type Dossier, Dossiers, streamOf } from './dossiers.ts';
 import { Contended, DossierNotFound, InvalidProposal, KeyReused, Refused, RevisionMismatch } from './faults.ts';
-import { type Identity, proposalIds } from './identity.ts';
+import { type Conditions, type Entropy, type Identity, proposalIds } from './identity.ts';
 import { namedFact, type Proposal, readOpening, readProposal } from './proposal.ts';
 import { asEvent, asHappening, type Circumstances, requestDigest } from './record.ts';
 import { type DossierView, dossierView, type FactView, factView } from './views.ts';
@@ -37,7 +37,7 @@ export type EngineParts = {
   directory: Directory;
   catalogue: Catalogue;
   clock: () => Date;
-  entropy: { uuid: () => string; salt: () => string };
+  entropy: Entropy;
   /** Name and version of this build, kept with every fact. */
   software: string;
   /** Whether no other process writes to the journal: then a dossier in memory is the dossier. */
@@ -47,9 +47,6 @@ export type EngineParts = {
   /** Position up to which everything was acknowledged before, by this node or another: the tail of the journal. */
   acknowledged: bigint | null;
 };
-
-/** Under which conditions a caller proposes. `route` is part of an idempotency key's scope. */
-export type Conditions = { route: string; idempotencyKey?: string; ifMatch?: number };
 
 /** An accepted fact, stored: new, or remembered from an earlier request with the same idempotency key. */
 export type Accepted = { dossier: Dossier; event: StoredEvent; seeing: readonly string[]; remembered: boolean };
@@ -99,8 +96,8 @@ export class Engine {
       const situation = beginning(workflow);
       const last = { hash: '', recordedAt: '', position: -1n };
       const blank: Dossier = { id: ids.dossier, workflow, situation, last, ids: new Map() };
-      const { dossier, event } = await this.#record(blank, { caller, role, seeing: [role] }, proposal, ids);
-      return { dossier, event, seeing: seenBy(caller, dossier.id, dossier).seeing, remembered: false };
+      const opened = await this.#record(blank, { caller, role, seeing: [role] }, proposal, ids);
+      return { ...opened, seeing: seenBy(caller, ids.dossier, opened.dossier).seeing };
     });
   }
 
@@ -143,8 +140,7 @@ export class Engine {
     const { ifMatch } = conditions;
     if (ifMatch !== undefined && ifMatch !== situation.revision)
       throw new RevisionMismatch(ifMatch, situation.revision);
-    const { dossier, event } = await this.#record(before, { caller, role, seeing }, proposal, ids);
-    return { dossier, event, seeing, remembered: false };
+    return this.#record(before, { caller, role, seeing }, proposal, ids);
   }
 
   /** The dossier as the caller may see it. @throws DossierNotFound */
@@ -231,7 +227,7 @@ export class Engine {
     { caller, role, seeing }: Proposer,
     proposal: Proposal,
     ids: Identity,
-  ): Promise<{ dossier: Dossier; event: StoredEvent }> {
+  ): Promise<Accepted> {
     const { clock, entropy } = this.parts;
     const instant = clock();
     const now: Circumstances = {
@@ -249,29 +245,55 @@ export class Engine {
     const fact = asHappening(before.id, proposing);
     const decision = decide(before.situation, fact, now.today);
     if (!decision.accepted) {
-      const { type, label } = proposal.fact;
       const hidden = hiddenMembers(before.workflow, seeing);
       const reader = { author: fact.actor, roles: seeing, hidden, today: now.today };
-      throw new Refused({ type, label }, decision.state, decision.reasons, possible(before.situation, reader));
+      const checklist = possible(before.situation, reader);
+      throw new Refused(before.workflow, proposal.fact, decision.state, decision.reasons, checklist);
     }
     const event = await asEvent(this.parts, before, fact, decision, proposing);
-    const { position } = await this.#append(event, before.situation.revision);
+    const { position } = await this.#append(before, event);
     if (this.#acknowledged === null || position > this.#acknowledged) this.#acknowledged = position;
     const stored = { ...event, position };
+    if (ids.keyed && !this.parts.soleWriter && (await this.#isTwin(before.id, stored))) {
+      const now = await this.#reload(before.id);
+      if (now) return this.#remembered(now, ids.event, proposal, seeing);
+    }
     const dossier = after(before, decision.next, stored);
     this.#dossiers.hold(dossier);
-    return { dossier, event: stored };
+    return { dossier, event: stored, seeing, remembered: false };
+  }
+
+  /**
+   * Whether another process stored this very proposal first: to the journal the same id is the same success, but salt
+   * and instant are then the other's.
+   */
+  async #isTwin(id: string, { envelope, hash }: StoredEvent): Promise<boolean> {
+    return (await this.#storedAt(id, envelope.revision)).hash !== hash;
+  }
+
+  #reload(id: string): Promise<Dossier | null> {
+    this.#dossiers.forget(id);
+    return this.#load(id);
   }
 
   /** Appends with the same id until the outcome is known: a retry of what was stored is the same success. */
-  async #append(event: NewEvent, revision: number): Promise<{ position: bigint }> {
+  async #append({ id, situation: { revision } }: Dossier, event: NewEvent): Promise<{ position: bigint }> {
     const { journal, directory } = this.parts;
+    let unknown: unknown;
     for (let attempt = 1; ; attempt++) {
       try {
         return await journal.append(event.envelope.stream, revision < 0 ? NO_STREAM : revision, [event]);
       } catch (fault) {
-        if (fault instanceof RevisionConflict && event.salt === undefined) await directory.drop(event.envelope.id);
-        if (!(fault instanceof OutcomeUnknown) || attempt === APPEND_ATTEMPTS) throw fault;
+        if (fault instanceof OutcomeUnknown) unknown = fault;
+        if (fault instanceof OutcomeUnknown && attempt < APPEND_ATTEMPTS) continue;
+        if (fault instanceof RevisionConflict) {
+          const stored = event.salt === undefined && (await this.#reload(id))?.ids.has(event.envelope.id);
+          if (event.salt === undefined && !stored) await directory.drop(event.envelope.id);
+          throw fault;
+        }
+        // It may be stored after all: whoever comes next, a retry with its key above all, must look.
+        if (unknown !== undefined) this.#dossiers.forget(id);
+        throw unknown ?? fault;
       }
     }
   }

@@ -1,4 +1,4 @@
-import type { BrokenRule, FieldError } from '@jalon/flow';
+import type { BrokenRule, FieldError, Possible } from '@jalon/flow';
 
 /** There is no such dossier, or the caller is not to know of it. */
 export class DossierNotFound extends Error {
@@ -44,11 +44,12 @@ export class RevisionMismatch extends Error {
 export class Refused extends Error {
   override readonly name = 'Refused';
   constructor(
+    readonly workflow: { name: string; version: number },
     readonly fact: { type: string; label: string },
     readonly state: string | null,
     readonly reasons: readonly BrokenRule[],
-    /** What is possible now, and by whom; empty for an opening. */
-    readonly possible: readonly { type: string; label: string; by: readonly string[] }[],
+    /** What is possible now, by whom, and what it still lacks, as far as the caller may see. */
+    readonly possible: readonly Possible[],
   ) {
     super(reasons.map(({ message }) => message).join(' '));
   }

@@ -2,6 +2,7 @@ export * from './caller.ts';
 export { type Dossier, Dossiers, follow, situationHash, streamOf } from './dossiers.ts';
 export * from './engine.ts';
 export * from './faults.ts';
+export type { Conditions, Entropy } from './identity.ts';
 export { Behalf, ProposedFact } from './proposal.ts';
 export { behalfPerson } from './record.ts';
 export * from './views.ts';

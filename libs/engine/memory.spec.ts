@@ -1,0 +1,101 @@
+import { Catalogue } from '@jalon/flow';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { demande } from '../../test/demande.ts';
+import { avis, note, Office, PEOPLE, piece, tamper } from '../../test/office.ts';
+import { type EngineParts, HistoryUnreadable, streamOf } from './index.ts';
+
+const { demandeur, agent, chef } = PEOPLE;
+
+let office: Office;
+afterEach(() => office.close());
+
+describe('A memory of any size', () => {
+  /** What forty interleaved dossiers answer, fact by fact, with room for this many facts. */
+  async function answers(factsHeld: number): Promise<unknown[]> {
+    office = await Office.open({ factsHeld });
+    const said: unknown[] = [];
+    const ids: string[] = [];
+    for (let i = 0; i < 40; i += 1) ids.push((await office.open(demandeur)).dossier.id);
+    for (let round = 0; round < 4; round += 1)
+      for (const id of ids) {
+        const fact = round === 2 ? avis('favorable') : round === 3 ? note('Vu.') : piece(`p${round}`);
+        const { event, dossier, seeing } = await office.advance(round === 2 ? chef : agent, id, fact);
+        said.push(event, office.engine.view(dossier, agent, seeing));
+      }
+    for (const id of ids)
+      said.push(await office.engine.show(demandeur, id), await office.engine.history(agent, id, 1, 2));
+    return said;
+  }
+
+  test('gives the same answers: with room for everything, for a few dossiers, for none', async () => {
+    const all = await answers(100_000);
+    await office.close();
+    const few = await answers(60);
+    await office.close();
+    expect(few).toEqual(all);
+    expect(await answers(1)).toEqual(all);
+  });
+
+  test('a dossier alone larger than the memory is led as any other', async () => {
+    office = await Office.open({ factsHeld: 20 });
+    const id = await office.led();
+    for (let i = 0; i < 40; i += 1) await office.advance(agent, id, piece(`p${i}`));
+    expect(Object.keys((await office.engine.show(agent, id)).context.pieces as object)).toHaveLength(40);
+    expect((await office.stored(id)).map(({ envelope }) => envelope.revision)).toEqual([...Array(41).keys()]);
+  });
+});
+
+describe('A history that this build cannot read', () => {
+  let id: string;
+  beforeEach(async () => {
+    office = await Office.open();
+    id = await office.led(['agent', piece('plan')], ['chef', avis('favorable')], ['agent', note('Vu.')]);
+  });
+
+  /** Expects an engine without memory to say so whatever it is asked, and to write nothing. */
+  async function unreadable(why: RegExp, parts: Partial<EngineParts> = {}): Promise<void> {
+    const tip = await office.journal.tip();
+    const engine = office.another(parts);
+    for (const ask of [
+      () => engine.show(agent, id),
+      () => engine.advance(agent, id, piece('carte'), { route: 'x' }),
+      () => engine.history(agent, id, -1, 10),
+      () => engine.waits(agent, id),
+    ]) {
+      const fault = await ask().catch((thrown) => thrown);
+      expect(fault).toBeInstanceOf(HistoryUnreadable);
+      expect(fault.message).toMatch(why);
+      expect(fault.message).toContain(id);
+    }
+    expect(await office.journal.tip()).toBe(tip);
+  }
+
+  test('a payload was changed: the facts do not lead to the state that was recorded', async () => {
+    tamper(office.folder, streamOf(id), 1, 'data', (data) => data.replace('plan', 'clan'));
+    await unreadable(/does not lead to the state recorded at revision 3/);
+  });
+
+  test('the recorded state was changed: the fact leads elsewhere', async () => {
+    tamper(office.folder, streamOf(id), 2, 'meta', (meta) => meta.replace('"to":"demande.deposee"', '"to":"suivi"'));
+    await unreadable(/Fact 2 \(demande.avis-rendu\) of dossier .* leads to demande.deposee, not to suivi as recorded/);
+  });
+
+  test('a fact was replaced by one that is not expected there, or that the procedure does not know', async () => {
+    const typed = (type: string) => (meta: string) => meta.replace(/"type":"[^"]+"/, `"type":"${type}"`);
+    tamper(office.folder, streamOf(id), 1, 'meta', typed('suivi.rouverte'));
+    await unreadable(/Fact 1 \(suivi.rouverte\) .*not accepted in demande.deposee/);
+    tamper(office.folder, streamOf(id), 1, 'meta', typed('demande.inventee'));
+    await unreadable(/Fact 1 \(demande.inventee\) .*not accepted in demande.deposee/);
+  });
+
+  test('it follows a workflow of another hash, or of a version that is not there', async () => {
+    const other = (changed: object) => ({ catalogue: new Catalogue([{ ...demande, ...changed }]) });
+    await unreadable(/follows demande 1 \(d{64}\), which this build does not have/, other({ hash: 'e'.repeat(64) }));
+    await unreadable(/which this build does not have/, other({ version: 2 }));
+  });
+
+  test('other dossiers go on', async () => {
+    tamper(office.folder, streamOf(id), 1, 'data', (data) => data.replace('plan', 'clan'));
+    await office.advance(agent, await office.led(), piece('plan'));
+  });
+});
