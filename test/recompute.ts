@@ -6,7 +6,7 @@ import canonicalizeModule from 'canonicalize';
 // The stored format once more, written from its description (FORMAT.md) and not from the code that writes it.
 
 /** SHA-256 of a text, in lower-case hex. */
-export const sha256 = (text: string) => createHash('sha256').update(text, 'utf8').digest('hex');
+const sha256 = (text: string) => createHash('sha256').update(text, 'utf8').digest('hex');
 
 // The package is CommonJS and exports the function itself, where its types announce a default export.
 const canonical = canonicalizeModule as unknown as (value: unknown) => string;

@@ -6,7 +6,8 @@ import type { StoredEvent } from '@jalon/journal';
 import type { Timeline } from '@jalon/projections';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { openProduct, type Product } from '../apps/api/product.ts';
-import { loadSample, PUBLIC_CASES } from '../apps/api/sample.ts';
+import { loadSample, PUBLIC_CASES, wantsSample } from '../apps/api/sample.ts';
+import { buildProduct, ServerProcess } from './server-process.ts';
 
 const TODAY = '2026-11-25';
 const NOBODY = { iss: 'urn:test', sub: 'a', roles: ['auditeur'] };
@@ -165,6 +166,7 @@ describe('Les cas publics', () => {
 });
 
 describe('Charger les cas publics', () => {
+  beforeAll(buildProduct, 60_000);
   afterEach(close);
 
   test('une seconde fois ne change rien', async () => {
@@ -212,4 +214,25 @@ describe('Charger les cas publics', () => {
       if (stop < whole.length - 1) await close();
     }
   });
+
+  test('interrompu au premier démarrage, se termine au suivant ; une fois qu’un autre a écrit, plus rien n’est ajouté', async () => {
+    await open();
+    const [first, ...others] = PUBLIC_CASES;
+    await loadSample(product.engine, silent, [first!]);
+    await product.close();
+    const restart = async () => {
+      const server = await ServerProcess.start(folder, { JALON_SAMPLE: 'public' });
+      const token = await server.token('charge-de-qualification');
+      const { body } = await server.send('GET', '/api/dossiers', { token });
+      const fact = { type: 'dossier.note-ajoutee', data: { texte: 'Lu.' } };
+      await server.send('POST', `/api/dossiers/${body.items[0].id}/facts`, { token, body: fact });
+      server.kill('SIGTERM');
+      expect(await server.exit).toBe(0);
+      return body.items.length;
+    };
+    expect(await restart()).toBe(1 + others.length);
+    expect(await restart()).toBe(1 + others.length);
+    product = await openProduct(folder, () => new Date(), silent);
+    expect(await wantsSample(product.journal)).toBe(false);
+  }, 60_000);
 });

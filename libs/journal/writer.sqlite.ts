@@ -21,7 +21,7 @@ export type Batch =
 export type Rejection = { failed: 'conflict'; actual: number } | { failed: 'taken'; id: string };
 
 /** SQLite would not take this request (`refused`) or this batch. */
-export type Failure = { failed: 'refused' | 'unavailable' | 'unknown'; message: string };
+type Failure = { failed: 'refused' | 'unavailable' | 'unknown'; message: string };
 
 /** Position of the last event, commitment, or number of rows touched; else what went wrong. */
 export type Outcome = number | string | Rejection | Failure;

@@ -1,0 +1,176 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import Database from 'better-sqlite3';
+import { peek } from './office.ts';
+import { buildProduct, ProductProcess, ServerProcess } from './server-process.ts';
+
+let folder: string;
+beforeAll(buildProduct, 60_000);
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'jalon-cli-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs `jalon` to its end. */
+async function jalon(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const command = new ProductProcess('apps/cli/jalon.mjs', args, { JALON_DATA: folder });
+  const code = await command.exit;
+  return { code, stdout: command.stdout, stderr: command.stderr };
+}
+
+const TABLES = { dossiers: 'id', chronologie: 'id', chronologie_faits: 'dossier, revision' };
+const rows = () =>
+  Object.entries(TABLES).map(([table, key]) => peek(folder, 'lectures.db', `select * from ${table} order by ${key}`));
+
+const ONE_LINE = /^[^\n]+\n$/;
+
+describe('jalon', () => {
+  test('--help donne les commandes, en français', async () => {
+    const { code, stdout, stderr } = await jalon('--help');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^Emploi : jalon \[options\] \[commande\]\n/);
+    const [, commands = ''] = stdout.split('Commandes :\n');
+    expect(commands).toMatch(/^ {2}sample +enregistre les cas publics/m);
+    expect(commands).toMatch(/^ {2}rebuild \[vue\] +reconstruit les vues/m);
+    expect(stdout).not.toMatch(/\b(Usage|Commands|command|display|output|default)\b/);
+  });
+
+  test('--version donne la version', async () => {
+    expect(await jalon('--version')).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+  });
+
+  test('une commande inconnue : sortie 1, et où trouver les autres', async () => {
+    const { code, stdout, stderr } = await jalon('samples');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('jalon --help');
+  });
+});
+
+describe('Sans serveur', () => {
+  test('sample enregistre les cas publics dans un dossier nouveau ; une seconde fois, rien', async () => {
+    rmSync(folder, { recursive: true });
+    const first = await jalon('sample');
+    expect(first).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^\d+ faits enregistrés, 0 déjà présents\.\n$/),
+    });
+    expect(first.stderr).toMatch(/^(.+, .+: dossier [0-9a-f-]{36}\n){6}$/);
+    const [, count] = /^(\d+)/.exec(first.stdout)!;
+    expect((await jalon('sample')).stdout).toBe(`0 faits enregistrés, ${count} déjà présents.\n`);
+  });
+
+  test('rebuild donne les mêmes vues : encore une fois, une seule, ou après les avoir toutes perdues', async () => {
+    await jalon('sample');
+    expect(await jalon('rebuild')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^Vues reconstruites en [\d.]+ s : chronologie, dossiers\.\n$/),
+      stderr: expect.stringMatching(/^chronologie, dossiers : \d+ faits\n$/),
+    });
+    const before = rows();
+    expect(before[0]).toHaveLength(6);
+    expect((await jalon('rebuild', 'dossiers')).stdout).toMatch(/ s : dossiers\.\n$/);
+    expect(rows()).toEqual(before);
+    for (const file of readdirSync(folder).filter((name) => name.startsWith('lectures.db'))) rmSync(join(folder, file));
+    expect((await jalon('rebuild')).code).toBe(0);
+    expect(rows()).toEqual(before);
+  });
+
+  test('une vue inconnue : une ligne, qui nomme celles qui existent ; sortie 1', async () => {
+    await jalon('sample');
+    const { code, stdout, stderr } = await jalon('rebuild', 'registres');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(ONE_LINE);
+    expect(stderr).toContain('registres');
+    expect(stderr).toContain('chronologie, dossiers');
+  });
+
+  test('rebuild ne crée rien là où il n’y a pas de journal', async () => {
+    const absent = join(folder, 'absent');
+    const { code, stdout, stderr } = await jalon('--data', absent, 'rebuild');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(ONE_LINE);
+    expect(stderr).toContain(absent);
+    expect(existsSync(absent)).toBe(false);
+  });
+
+  test.each<[string, () => void, RegExp]>([
+    ['un fichier qui n’est pas une base', () => writeFileSync(join(folder, 'journal.db'), 'bonjour'), /journal\.db/],
+    [
+      'la base d’un autre programme',
+      () => {
+        const db = new Database(join(folder, 'journal.db'));
+        db.exec('create table contacts (nom text)');
+        db.close();
+      },
+      /journal\.db (was not written by Jalon|cannot be opened)/,
+    ],
+  ])('un dossier étranger (%s) : une ligne, et rien n’y est changé', async (_, plant, message) => {
+    plant();
+    const before = readdirSync(folder);
+    for (const command of ['sample', 'rebuild']) {
+      const { code, stdout, stderr } = await jalon(command);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toMatch(ONE_LINE);
+      expect(stderr).toMatch(message);
+    }
+    const server = new ProductProcess('dist/api.mjs', [], { JALON_DATA: folder });
+    expect(await server.exit).toBe(1);
+    expect(server.stderr).toMatch(ONE_LINE);
+    expect(server.stderr).toMatch(message);
+    expect(readdirSync(folder)).toEqual(before);
+  });
+});
+
+describe('Avec un serveur sur le même dossier', () => {
+  let server: ServerProcess;
+  beforeEach(async () => {
+    server = await ServerProcess.start(folder);
+  }, 30_000);
+  afterEach(async () => {
+    server.kill('SIGTERM');
+    expect(await server.exit).toBe(0);
+    expect(server.stderr).toBe('');
+    expect(existsSync(join(folder, 'jalon.sock'))).toBe(false);
+  });
+
+  test('les commandes passent par lui, et il répond pendant ce temps', async () => {
+    const token = await server.token('auditeur');
+    const list = async () => (await server.send('GET', '/api/dossiers?limit=200', { token })).body;
+    expect((await list()).items).toEqual([]);
+    expect((await jalon('sample')).stdout).toMatch(/^\d+ faits enregistrés, 0 déjà présents\.\n$/);
+    const before = await list();
+    expect(before.items).toHaveLength(6);
+    const [rebuilt, meanwhile] = await Promise.all([jalon('rebuild'), list()]);
+    expect(rebuilt).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Vues reconstruites/) });
+    expect(meanwhile).toEqual(before);
+    expect(await list()).toEqual(before);
+  });
+
+  test('une vue inconnue : la même ligne, et le serveur continue', async () => {
+    const { code, stdout, stderr } = await jalon('rebuild', 'registres');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(ONE_LINE);
+    expect(stderr).toContain('chronologie, dossiers');
+    expect((await server.send('GET', '/health/ready')).status).toBe(200);
+  });
+});
+
+describe('npm start', () => {
+  test('dit où regarder, et une première requête que l’on colle telle quelle dans bash (curl)', async () => {
+    const server = await ServerProcess.start(folder, { JALON_SAMPLE: 'public' }, 'apps/api/start.mjs');
+    try {
+      const [welcome] = await server.says(/Jalon écoute[\s\S]*Arrêt : Ctrl-C.*\n/);
+      for (const [, address = ''] of welcome.matchAll(/^ {2}\S+ {2,}(http\S+)$/gm))
+        expect([address, (await fetch(address)).status]).toEqual([address, 200]);
+      const [, request = ''] = /à coller dans un autre terminal :\n\n((?: {2}.*\n)+)/.exec(welcome)!;
+      const listed = JSON.parse(execFileSync('bash', ['-euo', 'pipefail', '-c', request], { encoding: 'utf8' }));
+      expect(listed.items).toHaveLength(6);
+    } finally {
+      server.kill('SIGINT');
+    }
+    expect(await server.exit).toBe(0);
+  }, 60_000);
+});

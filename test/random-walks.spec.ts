@@ -1,0 +1,134 @@
+import { streamOf } from '@jalon/engine';
+import { beginning, contextOf, fold, type Situation } from '@jalon/flow';
+import { chainFault, readSqliteJournal, type StoredEvent } from '@jalon/journal';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { catalogue } from '../workflows/index.ts';
+import { peek } from './office.ts';
+import { choice } from './proposals.ts';
+import { hashOf, payloadHash, stateHashOf } from './recompute.ts';
+import { walkToJ3 } from './walk.ts';
+import { type Wandered, Wandering } from './wandering.ts';
+
+const seed = Number(process.env.JALON_SEED ?? Date.now() % 2 ** 31);
+const LONG = process.env.JALON_TEST === 'long';
+
+let wandering: Wandering;
+beforeAll(async () => {
+  wandering = await Wandering.open();
+});
+afterAll(async () => {
+  await wandering.close();
+  expect(wandering.alarms).toEqual([]);
+});
+
+/** The stored facts of a dossier, as another process reads them. */
+async function stored(id: string): Promise<StoredEvent[]> {
+  const { journal, directory } = await readSqliteJournal(wandering.folder);
+  const events: StoredEvent[] = [];
+  for await (const page of journal.read(streamOf(id))) events.push(...page);
+  await Promise.all([journal.close(), directory.close()]);
+  return events;
+}
+
+/** Replays what is stored under the version that it names, checking every recorded member on the way. */
+function replayed(id: string, events: readonly StoredEvent[]): Situation {
+  const { name, version, hash } = events[0]!.envelope.workflow!;
+  const workflow = catalogue.find(name, version)!;
+  expect(workflow.hash).toBe(hash);
+  let situation = beginning(workflow);
+  for (const [i, event] of events.entries()) {
+    const { envelope, data } = event;
+    expect(chainFault(event, events[i - 1] ?? null)).toBeNull();
+    expect(hashOf(envelope)).toBe(event.hash);
+    expect(envelope.revision).toBe(i);
+    expect(envelope.workflow).toEqual({ name, version, hash });
+    const kept =
+      event.salt === undefined ? wandering.product.directory.payload(envelope.id)! : { data, salt: event.salt };
+    expect(payloadHash(kept.salt, kept.data)).toBe(envelope.dataHash);
+    expect(envelope.from).toBe(situation.state.state || null);
+    situation = fold(situation, {
+      ...envelope,
+      dossier: id,
+      data,
+      lookups: envelope.lookups ?? {},
+      ...(event.salt === undefined ? {} : { salt: event.salt }),
+    });
+    expect(envelope.to).toBe(situation.state.state);
+    expect(envelope.stateHash).toBe(stateHashOf(situation));
+  }
+  return situation;
+}
+
+/** Dates of facts that are not free never go back; milestones are crossed once each, in their order. */
+function inOrder(events: readonly StoredEvent[], { workflow }: Situation): void {
+  const dated = events.filter(({ envelope }) => !workflow.facts.get(envelope.type)?.free);
+  const dates = dated.map(({ envelope }) => envelope.effectiveAt);
+  expect(dates).toEqual(dates.toSorted());
+  const crossed = events.flatMap(({ envelope }) => envelope.crosses ?? []);
+  expect(crossed).toEqual(['J0', 'J1', 'J2', 'J3'].slice(0, crossed.length));
+}
+
+describe(`Proposals at random, through the engine and onto the disk (seed ${seed}, again by JALON_SEED)`, () => {
+  const reached = new Set<string>();
+  const refused = new Set<string>();
+  const wandered: Wandered[] = [];
+
+  test(
+    'what is stored is what was accepted; read again, it leads to every recorded state and to the one answered',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.nat(walkToJ3().length),
+          fc.array(choice, { minLength: 10, maxLength: 60 }),
+          async (start, choices) => {
+            const walk = await wandering.wander(start, choices);
+            wandered.push(walk);
+            const events = await stored(walk.id);
+            expect(events).toEqual(walk.accepted);
+            const situation = replayed(walk.id, events);
+            inOrder(events, situation);
+            const view = await wandering.product.engine.show(
+              { iss: 'urn:test', sub: 'auditeur', roles: ['auditeur'] },
+              walk.id,
+            );
+            expect(view).toMatchObject({
+              revision: situation.revision,
+              state: situation.state.state,
+              jalon: situation.state.jalon,
+              crossed: situation.crossed,
+              context: contextOf(situation),
+              position: String(events.at(-1)!.position),
+            });
+            for (const { envelope } of events) reached.add(envelope.to!);
+            for (const name of Object.keys(walk.refused)) refused.add(name);
+          },
+        ),
+        { seed, numRuns: LONG ? 1500 : 30 },
+      );
+      // A walk that goes nowhere proves little.
+      expect(reached.size).toBeGreaterThan(12);
+      expect([...refused].sort()).toEqual([
+        'DossierNotFound',
+        'Forbidden',
+        'InvalidProposal',
+        'KeyReused',
+        'Refused',
+        'RevisionMismatch',
+      ]);
+    },
+    LONG ? 1_800_000 : 60_000,
+  );
+
+  test('nothing else was written: no other fact, no payload or name in the directory that no fact refers to', async () => {
+    const all = wandered.flatMap((walk) => walk.accepted);
+    const opened = wandered.length;
+    expect(Number(await wandering.product.journal.tip())).toBe(all.length + opened);
+    const notes = all.filter(({ salt }) => salt === undefined).map(({ envelope }) => envelope.id);
+    const kept = peek(wandering.folder, 'personnes.db', 'select id from erasables').map(({ id }) => id);
+    expect(kept.sort()).toEqual(notes.sort());
+    const named = new Set(all.map(({ envelope }) => envelope.actor.name));
+    const persons = peek(wandering.folder, 'personnes.db', 'select commitment from persons');
+    expect(new Set(persons.map(({ commitment }) => commitment))).toEqual(named);
+  });
+});
