@@ -76,6 +76,11 @@ async function bundle(input) {
     place(file.fileName, (target) => writeFileSync(target, file.type === 'asset' ? file.source : file.code), started);
   }
   for (const worker of workers()) place(basename(worker), (target) => copyFileSync(worker, target), started);
+  // Chunks of earlier builds: whoever runs one has it in memory.
+  const fresh = new Set([...output.map(({ fileName }) => fileName), ...workers().map((worker) => basename(worker))]);
+  const isChunk = (file) => /-[\w-]{8}\.mjs(\.map)?$/.test(file);
+  for (const file of readdirSync(dist))
+    if (isChunk(file) && !fresh.has(file)) rmSync(join(dist, file), { force: true });
 }
 
 /** Writes beside, then renames: nobody ever reads half a file. */
@@ -113,7 +118,7 @@ function workers() {
   const libs = join(root, 'libs');
   const found = readdirSync(libs).flatMap((lib) =>
     readdirSync(join(libs, lib))
-      .filter((file) => file.endsWith('.mjs'))
+      .filter((file) => /^writer\..*mjs$/.test(file))
       .map((file) => join(libs, lib, file)),
   );
   const twice = found.find((file, index) => found.findIndex((other) => basename(other) === basename(file)) !== index);

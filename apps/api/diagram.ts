@@ -1,6 +1,5 @@
 import { type PublishedWorkflow, waysOf } from '@jalon/flow';
 import type { ElkExtendedEdge, ElkNode } from 'elkjs';
-import ElkConstructor from 'elkjs/lib/elk.bundled.js';
 
 const LINE = 15;
 const CHARACTER = 6.6;
@@ -31,7 +30,9 @@ async function draw(workflow: PublishedWorkflow): Promise<string> {
   const many = new Set([...workflow.facts.values()].filter(({ abandons }) => abandons).map(({ type }) => type));
   const edges = [...arrows.values()].filter(({ facts }) => [...facts].some((fact) => !many.has(fact)));
 
-  const Elk = ElkConstructor as unknown as typeof import('elkjs').default;
+  // Loaded when a picture is first asked for: the layout engine is larger than the rest of the server's code.
+  const elk = await import('elkjs/lib/elk.bundled.js');
+  const Elk = elk.default as unknown as typeof import('elkjs').default;
   const layout = await new Elk().layout({
     id: 'root',
     layoutOptions: {

@@ -65,10 +65,11 @@ export async function createServer(
   fastify.decorateRequest('caller', null);
   readJsonStrictly(fastify);
   // First of all hooks, so that a refusal carries them too.
-  await adapter.register(helmet as never, securityHeaders as never);
+  await adapter.register(helmet as never, pageHeaders as never);
   fastify.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
-    if (request.url.startsWith('/api')) reply.header('cache-control', 'no-store');
+    if (request.url.startsWith('/api')) reply.headers(config.demonstration ? DATA_HEADERS : SECURE_DATA_HEADERS);
+    else await reply.helmet();
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
       throw malformed("L'en-tête Host est obligatoire.");
     if (config.demonstration && !LOCAL_NAMES.test(request.headers.host ?? '')) throw new ProblemRaised('hote-inconnu');
@@ -160,7 +161,20 @@ function readJsonStrictly(fastify: FastifyInstance): void {
   );
 }
 
-const securityHeaders = {
+// Data is never a page: nothing may be loaded from it, nor may it be framed. Constant, since each request pays for them.
+const DATA_HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+};
+const SECURE_DATA_HEADERS = { ...DATA_HEADERS, 'strict-transport-security': 'max-age=31536000; includeSubDomains' };
+
+/** What helmet adds to pages. */
+const pageHeaders = {
+  global: false,
   frameguard: { action: 'deny' },
   contentSecurityPolicy: {
     directives: {

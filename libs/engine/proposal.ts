@@ -5,6 +5,7 @@ import {
   type Fact,
   type FieldError,
   Identifier,
+  isCalendarDate,
   Nested,
   type PublishedWorkflow,
   Text,
@@ -106,7 +107,7 @@ export function readProposal(
   const { data = {}, ...around } = body;
   const errors: FieldError[] = [
     ...found,
-    ...validatePayload(ProposedFact, around, at),
+    ...(isBare(around) ? [] : validatePayload(ProposedFact, around, at)),
     ...validatePayload(fact.payload, data, `${at}/data`),
   ];
   if (errors.length > 0) throw new InvalidProposal(errors);
@@ -122,4 +123,9 @@ export function readProposal(
     ...(source === undefined ? {} : { source }),
     canonical: () => canonicalJson({ ...around, data, ...(onBehalfOf === undefined ? {} : { onBehalfOf: party }) }),
   };
+}
+
+/** Whether nothing stands beside the payload but the type, which was looked at, and perhaps a date: nearly always. */
+function isBare({ type: _looked, effectiveAt, ...others }: Record<string, unknown>): boolean {
+  return Object.keys(others).length === 0 && (effectiveAt === undefined || isCalendarDate(effectiveAt));
 }

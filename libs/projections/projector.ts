@@ -30,7 +30,7 @@ const FILTER = { prefixes: [DOSSIERS] };
 const BATCH = 5_000;
 
 /** How long a fact that nobody waits for may be held back, so that one transaction serves several. */
-const GATHER_MS = 50;
+const GATHER_MS = 100;
 
 const RETRY_MS = { first: 100, longest: 5_000 };
 
