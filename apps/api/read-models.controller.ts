@@ -52,7 +52,7 @@ export class ReadModelsController {
     @Query('min-position') minPosition: string | undefined,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
+  ): Promise<Buffer> {
     const wanted = positionOf(minPosition);
     const caller = callerOf(request);
     uuidOf(id);

@@ -5,15 +5,15 @@ import { catalogue } from '@jalon/workflows';
 import { LRUCache } from 'lru-cache';
 import type { Product } from './product.ts';
 
-/** Answers kept, in characters, and for how long at most: elsewhere a name may be erased meanwhile. */
+/** Answers kept, in bytes, and for how long at most: elsewhere a name may be erased meanwhile. */
 const KEPT = 16_000_000;
 const KEPT_MS = 60_000;
 
-/** The timelines of dossiers as JSON texts, each for those who see the same of it. */
+/** The timelines of dossiers as JSON in UTF-8, each for those who see the same of it. */
 export class Timelines {
-  readonly #answers = new LRUCache<string, { position: string; json: string }>({
+  readonly #answers = new LRUCache<string, { position: string; json: Buffer }>({
     maxSize: KEPT,
-    sizeCalculation: ({ json }) => json.length,
+    sizeCalculation: ({ json }) => json.byteLength,
     ttl: KEPT_MS,
   });
 
@@ -23,7 +23,7 @@ export class Timelines {
    * The timeline of a dossier as the caller may see it; null when the read model has none, or none to show to the caller.
    * Who sees it is told by the read model itself, so that reading folds no history.
    */
-  async json(caller: Caller, id: string): Promise<string | null> {
+  async json(caller: Caller, id: string): Promise<Buffer | null> {
     const { timelines, engine, directory } = this.product;
     const standing = await timelines.standing(id);
     const seeing = standing ? seers(caller, standing) : [];
@@ -35,7 +35,7 @@ export class Timelines {
 
     const timeline = await timelines.read(id, this.#view(standing, seeing, today));
     if (!timeline) return null;
-    const json = JSON.stringify(timeline);
+    const json = Buffer.from(JSON.stringify(timeline));
     this.#answers.set(key, { position: timeline.position, json });
     return json;
   }

@@ -14,6 +14,7 @@ import { tokensOf } from './tokens.ts';
 const STORED = 5_000;
 const LARGE = 24;
 const COLD = 600;
+const READ = 500;
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const here = new URL('.', import.meta.url).pathname;
@@ -22,8 +23,10 @@ const running: Measured[] = [];
 
 async function main(): Promise<void> {
   await build({ force: false, silent: true });
-  say(`Filling a journal with ${STORED} dossiers of 20 facts, ${LARGE} of 30, ${LARGE} of 289, ${COLD} of 40…`);
-  const sizes = [STORED, 20, LARGE, 30, LARGE, 289, COLD, 40];
+  say(
+    `Filling a journal with ${STORED} dossiers of 20 facts, ${LARGE} of 30, ${LARGE} of 289, ${COLD} of 40, ${READ} of 20 to read…`,
+  );
+  const sizes = [STORED, 20, LARGE, 30, LARGE, 289, COLD, 40, READ, 20];
   const layout: number[] = [];
   for (let i = 0; i < sizes.length; i += 2)
     for (let n = 0; n < (sizes[i] as number); n++) layout.push(sizes[i + 1] as number);
@@ -70,6 +73,7 @@ async function main(): Promise<void> {
     thirty: at(STORED, LARGE),
     large: at(STORED + LARGE, LARGE),
     cold: at(STORED + 2 * LARGE, COLD),
+    read: at(STORED + 2 * LARGE + COLD, READ),
     say,
   };
   lines.push(...(await measureCold(stage)));
