@@ -4,7 +4,7 @@
  */
 export const hashes = {
   'secnumcloud/v1': {
-    hash: 'dd1486f3a9f93c173653675ec51a8cfd7cb482c0349fd41cca7518653b571e1e',
+    hash: '0daaaf369c0c36b869c6a69455037f3119eed5233634eb49b8c546f1c4ffc0c4',
     files: {
       'context.ts': '8546c846f9e70cd7cd6293d36ae150448ae96fe0d4f097c61d8c30061115c809',
       'facts.ts': 'f8a04955eb757303f8cac887148d3556440bf26809f067e803f0ed0e1951e05d',
@@ -12,7 +12,7 @@ export const hashes = {
       'pays.ts': '6ea3b66fd64221d80f78b615be75ba18faca0e2827971816036fc5991ad929ec',
       'reasons.ts': '79e115b5f055aa9ab57801b402d4993c6c184147629593b7e33b23a40bc48fe8',
       'referentiel.ts': '6ab5ac5a50abf580ff9a3df25a26213b5e1008dd119e39a00c8ebd53cb9fdf07',
-      'roles.ts': 'f73c21b867c1e2bd3ab037243bf33c35bd3b54a62bdba49d53c58596172ab40f',
+      'roles.ts': 'f330dc2354615ab29a54376a34b6098ba358e2a2f47d25bd3a04314d58587713',
       'secnumcloud-3.2.json': '1b9c65d1940f4c58c2cd906a6753f55fa4e0fd2a958dc09d296f8b18999ec508',
       'workflow.ts': 'f42e3eb263030abc6ea24706d52743bec7bc2e1cf6ab9dff8d1a6a463e169601',
     },

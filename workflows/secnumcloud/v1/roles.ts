@@ -21,7 +21,8 @@ export const roles: Readonly<Record<string, RoleSpec>> = {
   [AUDITEUR]: { label: 'Auditeur', sees: 'all' },
   [ABONNE]: { label: 'Système abonné', sees: 'none' },
   [ADMINISTRATEUR]: { label: 'Administrateur', sees: 'none' },
-  [HORLOGE]: { label: 'Horloge du système', sees: 'none' },
+  // Never a token's: it sees every dossier so that it can record what a date makes true.
+  [HORLOGE]: { label: 'Horloge du système', sees: 'all' },
 };
 
 /** Whose dossier it is: the columns of its summary that an organisation must equal one of. */

@@ -71,9 +71,10 @@ describe('qui voit quel dossier', () => {
     expect(par(undefined, 'prestataire', 'centre-evaluation')).toEqual([]);
   });
 
-  test("toute l'ANSSI et l'auditeur ; ni abonné, ni administrateur, ni horloge", () => {
+  test("toute l'ANSSI, l'auditeur et l'horloge ; ni abonné, ni administrateur", () => {
     expect(par(undefined, ...ANSSI)).toEqual(ANSSI);
-    expect(par('732829320', 'abonne', 'administrateur', 'horloge', 'inconnu')).toEqual([]);
+    expect(par(undefined, 'horloge')).toEqual(['horloge']);
+    expect(par('732829320', 'abonne', 'administrateur', 'inconnu')).toEqual([]);
   });
 
   test('un centre remplacé ne le voit plus', () => {
