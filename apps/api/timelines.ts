@@ -6,7 +6,7 @@ import { LRUCache } from 'lru-cache';
 import type { Product } from './product.ts';
 
 /** Answers kept, in bytes, and for how long at most: elsewhere a name may be erased meanwhile. */
-const KEPT = 16_000_000;
+const KEPT = 8_000_000;
 const KEPT_MS = 60_000;
 
 /** The timelines of dossiers as JSON in UTF-8, each for those who see the same of it. */

@@ -49,7 +49,7 @@ export function openReadModels(folder: string, onSetAside: (sentence: string) =>
   writer.pragma('synchronous = NORMAL');
   writer.pragma('wal_autocheckpoint = 2000');
   writer.pragma('journal_size_limit = 67108864');
-  writer.pragma('cache_size = -16384');
+  writer.pragma('cache_size = -8192');
   writer.exec(`begin; pragma application_id = ${APPLICATION_ID}; pragma user_version = ${LAYOUT}; commit`);
   const reader = connect(file, { readonly: true, timeout: 5000 });
   reader.pragma('cache_size = -8192');
