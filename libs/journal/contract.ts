@@ -3,8 +3,11 @@ import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { NewEvent, StoredEvent } from './envelope.ts';
-import { type Journal, JournalUnavailable, NO_STREAM, RevisionConflict } from './journal.ts';
+import { EventIdTaken, type Journal, JournalUnavailable, NO_STREAM, RevisionConflict } from './journal.ts';
 import { collect, idsOf, sampleChain, sampleFact } from './sample.ts';
+
+// For the specs of adapters that need more than this package to run.
+export { collect, idsOf, sampleChain, sampleFact } from './sample.ts';
 
 /** An adapter on test. Its log may hold other streams already: the contract looks only at its own. */
 export type JournalOnTest = {
@@ -13,6 +16,9 @@ export type JournalOnTest = {
   reopen(): Promise<Journal>;
   dispose(): Promise<void>;
 };
+
+/** How long a test that appends thousands of events may take where a journal is far and the machine busy. */
+const LONG_MS = 30_000;
 
 /** What every journal guarantees, whatever keeps it. Each adapter's spec calls this once. */
 export function describeJournalContract(name: string, open: () => Promise<JournalOnTest>): void {
@@ -100,6 +106,47 @@ export function describeJournalContract(name: string, open: () => Promise<Journa
         expect(await collect(journal.read(name))).toEqual([]);
       });
 
+      test('refuses what JSON cannot say, and takes no other append down with it', async () => {
+        const cycle: Record<string, unknown> = {};
+        cycle.cycle = cycle;
+        const impossible = [{ grand: 1n }, cycle, undefined] as Record<string, unknown>[];
+        const refused = impossible.map((data) => {
+          const name = stream();
+          return journal.append(name, NO_STREAM, [{ ...(sampleFact(name) as NewEvent), data }]);
+        });
+        const good = Array.from({ length: 5 }, () => stream());
+        const accepted = good.map((name) => journal.append(name, NO_STREAM, sampleChain(name, 2)));
+        for (const outcome of await Promise.allSettled(refused))
+          expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(TypeError) });
+        await Promise.all(accepted);
+        expect(await collect(journal.readAll(null, { prefixes: [family] }))).toHaveLength(10);
+      });
+
+      test('refuses an id that is twice in one append', async () => {
+        const name = stream();
+        const [first, second] = sampleChain(name, 2) as [NewEvent, NewEvent];
+        const twice = sampleFact(name, { previous: first, envelope: { id: first.envelope.id } });
+        await expect(journal.append(name, NO_STREAM, [first, twice])).rejects.toThrow(EventIdTaken);
+        await journal.append(name, NO_STREAM, [first, second]);
+        expect(idsOf(await collect(journal.read(name)))).toEqual(idsOf([first, second]));
+      });
+
+      test(
+        'reads a long stream, and the log, in several pages',
+        async () => {
+          const name = stream();
+          const facts = sampleChain(name, 1_200);
+          await appendByParts(journal, name, facts, 300);
+          for (const pages of [journal.read(name), journal.readAll(null, { prefixes: [family] })]) {
+            const read: StoredEvent[][] = [];
+            for await (const page of pages) read.push(page);
+            expect(idsOf(read.flat())).toEqual(idsOf(facts));
+            expect(Math.max(...read.map(({ length }) => length))).toBeLessThan(1_200);
+          }
+        },
+        LONG_MS,
+      );
+
       test('knows the position of the last event', async () => {
         const name = stream();
         const { position } = await journal.append(name, NO_STREAM, sampleChain(name, 3));
@@ -182,43 +229,67 @@ export function describeJournalContract(name: string, open: () => Promise<Journa
       });
     });
 
-    test('agrees with a simple model on any series of appends, rivals and retries', async () => {
-      const step = fc.record({
-        stream: fc.nat(2),
-        offset: fc.constantFrom(0, 0, 0, -1, -2, 1),
-        count: fc.integer({ min: 1, max: 3 }),
-        retry: fc.option(fc.nat(), { freq: 3 }),
+    describe('parts of a stored append', () => {
+      test('are retries too, at its beginning and at its end', async () => {
+        const name = stream();
+        const facts = sampleChain(name, 3);
+        await journal.append(name, NO_STREAM, facts);
+        expect(await journal.append(name, NO_STREAM, facts.slice(0, 2))).toMatchObject({ revision: 1 });
+        expect(await journal.append(name, 0, facts.slice(1))).toMatchObject({ revision: 2 });
+        expect(idsOf(await collect(journal.read(name)))).toEqual(idsOf(facts));
       });
-      await fc.assert(
-        fc.asyncProperty(fc.array(step, { maxLength: 15 }), async (steps) => {
-          const names = [stream('a'), stream('b'), stream('c')];
-          const model = new Map<string, NewEvent[]>(names.map((name) => [name, []]));
-          const made: { name: string; expected: number; facts: NewEvent[] }[] = [];
-          for (const { stream: index, offset, count, retry } of steps) {
-            const name = names[index] as string;
-            const head = (model.get(name)?.length ?? 0) - 1;
-            const expected = Math.max(NO_STREAM, head + offset);
-            const fresh = { name, expected, facts: series(name, expected, count) };
-            const attempt = retry === null || made.length === 0 ? fresh : made[retry % made.length];
-            if (attempt === undefined) continue;
-            made.push(attempt);
-            const stored = model.get(attempt.name) as NewEvent[];
-            const after = stored.slice(attempt.expected + 1);
-            const same = idsOf(after.slice(0, attempt.facts.length)).join() === idsOf(attempt.facts).join();
-            if (same || attempt.expected === stored.length - 1) {
-              const { revision } = await journal.append(attempt.name, attempt.expected, attempt.facts);
-              expect(revision).toBe(attempt.expected + attempt.facts.length);
-              if (!same) stored.push(...attempt.facts);
-            } else
-              await expect(journal.append(attempt.name, attempt.expected, attempt.facts)).rejects.toThrow(
-                RevisionConflict,
-              );
-          }
-          for (const [name, facts] of model) expect(idsOf(await collect(journal.read(name)))).toEqual(idsOf(facts));
-        }),
-        { numRuns: 25 },
-      );
+
+      test('are known by their ids alone: another payload is a success that changes nothing', async () => {
+        const name = stream();
+        const [first] = sampleChain(name, 1) as [NewEvent];
+        const appended = await journal.append(name, NO_STREAM, [first]);
+        const other = sampleFact(name, { data: { autre: true }, envelope: { id: first.envelope.id } });
+        expect(await journal.append(name, NO_STREAM, [other])).toEqual(appended);
+        expect(await collect(journal.read(name))).toEqual([{ ...first, position: appended.position }]);
+      });
     });
+
+    test(
+      'agrees with a simple model on any series of appends, rivals and retries',
+      async () => {
+        const step = fc.record({
+          stream: fc.nat(2),
+          offset: fc.constantFrom(0, 0, 0, -1, -2, 1),
+          count: fc.integer({ min: 1, max: 3 }),
+          retry: fc.option(fc.nat(), { freq: 3 }),
+        });
+        await fc.assert(
+          fc.asyncProperty(fc.array(step, { maxLength: 15 }), async (steps) => {
+            const names = [stream('a'), stream('b'), stream('c')];
+            const model = new Map<string, NewEvent[]>(names.map((name) => [name, []]));
+            const made: { name: string; expected: number; facts: NewEvent[] }[] = [];
+            for (const { stream: index, offset, count, retry } of steps) {
+              const name = names[index] as string;
+              const head = (model.get(name)?.length ?? 0) - 1;
+              const expected = Math.max(NO_STREAM, head + offset);
+              const fresh = { name, expected, facts: series(name, expected, count) };
+              const attempt = retry === null || made.length === 0 ? fresh : made[retry % made.length];
+              if (attempt === undefined) continue;
+              made.push(attempt);
+              const stored = model.get(attempt.name) as NewEvent[];
+              const after = stored.slice(attempt.expected + 1);
+              const same = idsOf(after.slice(0, attempt.facts.length)).join() === idsOf(attempt.facts).join();
+              if (same || attempt.expected === stored.length - 1) {
+                const { revision } = await journal.append(attempt.name, attempt.expected, attempt.facts);
+                expect(revision).toBe(attempt.expected + attempt.facts.length);
+                if (!same) stored.push(...attempt.facts);
+              } else
+                await expect(journal.append(attempt.name, attempt.expected, attempt.facts)).rejects.toThrow(
+                  RevisionConflict,
+                );
+            }
+            for (const [name, facts] of model) expect(idsOf(await collect(journal.read(name)))).toEqual(idsOf(facts));
+          }),
+          { numRuns: 25 },
+        );
+      },
+      LONG_MS,
+    );
 
     describe('the whole log', () => {
       test('is read in the order of its appends, across streams, after a position', async () => {
@@ -240,6 +311,19 @@ export function describeJournalContract(name: string, open: () => Promise<Journa
           );
       });
 
+      test('ends at what was there when reading began', async () => {
+        const name = stream();
+        const facts = sampleChain(name, 610);
+        await appendByParts(journal, name, facts.slice(0, 600), 200);
+        const read: StoredEvent[] = [];
+        for await (const page of journal.readAll(null, { prefixes: [family] })) {
+          if (read.length === 0) await journal.append(name, 599, facts.slice(600));
+          read.push(...page);
+        }
+        expect(idsOf(read)).toEqual(idsOf(facts.slice(0, 600)));
+        expect(await collect(journal.readAll(read.at(-1)?.position ?? null, { prefixes: [family] }))).toHaveLength(10);
+      });
+
       test('is filtered by the beginnings of stream names', async () => {
         const names = [stream('dossier'), stream('acces'), stream('accessoire')];
         for (const name of names) await journal.append(name, NO_STREAM, sampleChain(name, 2));
@@ -255,16 +339,20 @@ export function describeJournalContract(name: string, open: () => Promise<Journa
         expect(await streams()).toEqual([]);
       });
 
-      test('holds thousands of events appended at once, each once, each stream in order', async () => {
-        const names = Array.from({ length: 40 }, () => stream());
-        const chains = names.map((name) => sampleChain(name, 75));
-        await Promise.all(names.map((name, i) => appendByParts(journal, name, chains[i] ?? [], 5)));
-        const all = await collect(journal.readAll(null, { prefixes: [family] }));
-        expect(all).toHaveLength(3000);
-        expect(increasing(all)).toBe(true);
-        for (const [i, name] of names.entries())
-          expect(idsOf(all.filter(({ envelope }) => envelope.stream === name))).toEqual(idsOf(chains[i] ?? []));
-      });
+      test(
+        'holds thousands of events appended at once, each once, each stream in order',
+        async () => {
+          const names = Array.from({ length: 40 }, () => stream());
+          const chains = names.map((name) => sampleChain(name, 75));
+          await Promise.all(names.map((name, i) => appendByParts(journal, name, chains[i] ?? [], 5)));
+          const all = await collect(journal.readAll(null, { prefixes: [family] }));
+          expect(all).toHaveLength(3000);
+          expect(increasing(all)).toBe(true);
+          for (const [i, name] of names.entries())
+            expect(idsOf(all.filter(({ envelope }) => envelope.stream === name))).toEqual(idsOf(chains[i] ?? []));
+        },
+        LONG_MS,
+      );
     });
 
     describe('subscriptions', () => {
@@ -276,19 +364,23 @@ export function describeJournalContract(name: string, open: () => Promise<Journa
       const subscribe = (after: bigint | null = null, label = '') =>
         journal.subscribe(after, { prefixes: [family + label] }, abort.signal);
 
-      test('give the past, then what is appended meanwhile and afterwards, without gap or duplicate', async () => {
-        const names = Array.from({ length: 8 }, () => stream());
-        const chains = names.map((name) => sampleChain(name, 150));
-        const before = chains.map((chain) => chain.slice(0, 60));
-        await Promise.all(names.map((name, i) => appendByParts(journal, name, before[i] ?? [], 20)));
+      test(
+        'give the past, then what is appended meanwhile and afterwards, without gap or duplicate',
+        async () => {
+          const names = Array.from({ length: 8 }, () => stream());
+          const chains = names.map((name) => sampleChain(name, 150));
+          const before = chains.map((chain) => chain.slice(0, 60));
+          await Promise.all(names.map((name, i) => appendByParts(journal, name, before[i] ?? [], 20)));
 
-        const received = take(subscribe(), 1200, abort);
-        await Promise.all(
-          names.map((name, i) => appendByParts(journal, name, chains[i]?.slice(60) ?? [], 1, chains[i]?.[59])),
-        );
-        const events = await received;
-        expect(idsOf(events)).toEqual(idsOf(await collect(journal.readAll(null, { prefixes: [family] }))));
-      });
+          const received = take(subscribe(), 1200, abort);
+          await Promise.all(
+            names.map((name, i) => appendByParts(journal, name, chains[i]?.slice(60) ?? [], 1, chains[i]?.[59])),
+          );
+          const events = await received;
+          expect(idsOf(events)).toEqual(idsOf(await collect(journal.readAll(null, { prefixes: [family] }))));
+        },
+        LONG_MS,
+      );
 
       test('start after a position, and see only the streams they asked for', async () => {
         const [mine, other] = [stream('dossier'), stream('acces')];
@@ -302,30 +394,63 @@ export function describeJournalContract(name: string, open: () => Promise<Journa
         expect(idsOf(await received)).toEqual(idsOf(facts.slice(2)));
       });
 
-      test('never miss an append made while they fall asleep', async () => {
-        const name = stream();
-        const facts = sampleChain(name, 300);
-        const events = subscribe()[Symbol.asyncIterator]();
-        for (const [i, fact] of facts.entries()) {
+      test(
+        'never miss an append made while they fall asleep',
+        async () => {
+          const name = stream();
+          const facts = sampleChain(name, 300);
+          const events = subscribe()[Symbol.asyncIterator]();
+          for (const [i, fact] of facts.entries()) {
+            const next = events.next();
+            await journal.append(name, i - 1, [fact]);
+            expect(idsOf((await next).value ?? [])).toEqual([fact.envelope.id]);
+          }
+        },
+        LONG_MS,
+      );
+
+      test(
+        'take hundreds of events that are appended at once while they are live',
+        async () => {
+          const name = stream();
+          const facts = sampleChain(name, 801);
+          const events = subscribe()[Symbol.asyncIterator]();
           const next = events.next();
-          await journal.append(name, i - 1, [fact]);
-          expect(idsOf((await next).value ?? [])).toEqual([fact.envelope.id]);
-        }
-      });
+          await journal.append(name, NO_STREAM, facts.slice(0, 1));
+          const received = [...((await next).value ?? [])];
+          await journal.append(name, 0, facts.slice(1));
+          while (received.length < 801) received.push(...((await events.next()).value ?? []));
+          expect(idsOf(received)).toEqual(idsOf(facts));
+        },
+        LONG_MS,
+      );
 
-      test('hold up neither appends nor each other when a consumer is slow', async () => {
+      test('that ask for no stream see nothing, and end when aborted', async () => {
         const name = stream();
-        const facts = sampleChain(name, 2000);
-        const slow = subscribe()[Symbol.asyncIterator]();
-        await journal.append(name, NO_STREAM, facts.slice(0, 1));
-        const held = (await slow.next()).value as StoredEvent[];
-
-        const quick = take(subscribe(), 2000, abort, { stop: false });
-        await appendByParts(journal, name, facts.slice(1), 50, facts[0]);
-        expect(idsOf(await quick)).toEqual(idsOf(facts));
-        while (held.length < 2000) held.push(...((await slow.next()).value ?? []));
-        expect(idsOf(held)).toEqual(idsOf(facts));
+        const live = collect(journal.subscribe(null, { prefixes: [] }, abort.signal));
+        await journal.append(name, NO_STREAM, sampleChain(name, 1));
+        expect(await collect(journal.readAll(null, { prefixes: [] }))).toEqual([]);
+        abort.abort();
+        expect(await live).toEqual([]);
       });
+
+      test(
+        'hold up neither appends nor each other when a consumer is slow',
+        async () => {
+          const name = stream();
+          const facts = sampleChain(name, 2000);
+          const slow = subscribe()[Symbol.asyncIterator]();
+          await journal.append(name, NO_STREAM, facts.slice(0, 1));
+          const held = (await slow.next()).value as StoredEvent[];
+
+          const quick = take(subscribe(), 2000, abort, { stop: false });
+          await appendByParts(journal, name, facts.slice(1), 50, facts[0]);
+          expect(idsOf(await quick)).toEqual(idsOf(facts));
+          while (held.length < 2000) held.push(...((await slow.next()).value ?? []));
+          expect(idsOf(held)).toEqual(idsOf(facts));
+        },
+        LONG_MS,
+      );
 
       test('end without an error when aborted: before the start, while they wait, between two pages', async () => {
         const name = stream();

@@ -30,6 +30,20 @@ export class SqliteDirectoryReader implements DirectoryReader {
     return row === undefined ? null : { id, data: JSON.parse(row[0]), salt: row[1] };
   }
 
+  persons(): Iterable<Person> {
+    return this.#guard(() =>
+      this.#db.prepare<[], Person>('select iss, sub, name, salt from persons order by iss, sub, name').all(),
+    );
+  }
+
+  *payloads(): Iterable<ErasablePayload> {
+    const ids = this.#guard(() => this.#db.prepare<[], string>('select id from erasables order by id').pluck().all());
+    for (const id of ids) {
+      const payload = this.payload(id);
+      if (payload) yield payload;
+    }
+  }
+
   /** One pragma's value. */
   pragma(name: string): unknown {
     return this.#db.pragma(name, { simple: true });
@@ -89,6 +103,14 @@ export class SqliteDirectory implements Directory {
 
   payload(id: string): ErasablePayload | null {
     return this.reader.payload(id);
+  }
+
+  persons(): Iterable<Person> {
+    return this.reader.persons();
+  }
+
+  payloads(): Iterable<ErasablePayload> {
+    return this.reader.payloads();
   }
 
   async drop(id: string): Promise<void> {

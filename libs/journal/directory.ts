@@ -10,6 +10,10 @@ export interface DirectoryReader {
   name(iss: string, sub: string, commitment: string): string | null;
   /** Payload and salt of an erasable fact, or null when destroyed. */
   payload(id: string): ErasablePayload | null;
+  /** Everyone in the directory, for moving house. */
+  persons(): Iterable<Person>;
+  /** Every payload that is not destroyed, for moving house. */
+  payloads(): Iterable<ErasablePayload>;
   close(): Promise<void>;
 }
 

@@ -5,6 +5,7 @@ import {
   EventIdTaken,
   type Journal,
   JournalUnavailable,
+  jsonText,
   RevisionConflict,
   type StreamFilter,
   type StreamRange,
@@ -93,6 +94,6 @@ export class SqliteJournal implements Journal {
 function appendRequest(stream: string, expected: number, events: readonly NewEvent[]): AppendRequest {
   const request: AppendRequest = [stream, expected];
   for (const { envelope, hash, data, salt, digest } of events)
-    request.push(envelope.id, envelope.type, JSON.stringify(data), JSON.stringify({ envelope, hash, salt, digest }));
+    request.push(envelope.id, envelope.type, jsonText(data), JSON.stringify({ envelope, hash, salt, digest }));
   return request;
 }

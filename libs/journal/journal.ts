@@ -40,8 +40,9 @@ export interface Journal extends JournalReader {
   /**
    * Appends `events` (at least one; revisions follow `expected`) to `stream`.
    * @throws RevisionConflict when the stream is elsewhere, JournalUnavailable when nothing was written,
-   * OutcomeUnknown when it may have been: the same call again resolves it. EventIdTaken from an adapter that knows all
-   * ids, TypeError for what is no append (see checkAppend).
+   * OutcomeUnknown when it may have been: the same call again resolves it. EventIdTaken for an id that is twice in the
+   * append, and from an adapter that knows all ids for one stored elsewhere. TypeError for what is no append (see
+   * checkAppend) or what JSON cannot say, AppendTooLarge.
    */
   append(stream: string, expected: number, events: readonly NewEvent[]): Promise<Appended>;
   /** Like `readAll`, then goes on with what is appended from then on (catch-up subscription), until `signal` aborts. */
@@ -73,6 +74,18 @@ export class EventIdTaken extends Error {
   }
 }
 
+/** The store takes no append of this size, in bytes over all of its events; nothing was written. */
+export class AppendTooLarge extends Error {
+  override readonly name = 'AppendTooLarge';
+  constructor(
+    readonly stream: string,
+    readonly size: number,
+    readonly limit: number,
+  ) {
+    super(`An append to ${stream} has ${size} bytes, more than the ${limit} that the store takes.`);
+  }
+}
+
 /** The journal cannot be written or read now; nothing was written. */
 export class JournalUnavailable extends Error {
   override readonly name = 'JournalUnavailable';
@@ -83,7 +96,7 @@ export class OutcomeUnknown extends Error {
   override readonly name = 'OutcomeUnknown';
 }
 
-/** The data folder cannot be opened, and why; nothing in it was changed. */
+/** The data folder, or the connection, cannot be opened, and why; nothing was changed. */
 export class JournalRefused extends Error {
   override readonly name = 'JournalRefused';
 }
@@ -103,4 +116,14 @@ export function checkAppend(stream: string, expected: number, events: readonly N
         `An append to ${stream} at revision ${expected} holds revision ${envelope.revision} of ${envelope.stream}.`,
       );
   }
+}
+
+/**
+ * The JSON text of what an event holds.
+ * @throws TypeError for what JSON cannot say: a bigint, a cycle, nothing at all
+ */
+export function jsonText(value: unknown): string {
+  const text: string | undefined = JSON.stringify(value);
+  if (text === undefined) throw new TypeError(`JSON cannot say ${typeof value}.`);
+  return text;
 }

@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import { sha256 } from './canonical.ts';
+import type { Directory, DirectoryReader, ErasablePayload, Person } from './directory.ts';
+import { chainFault, type NewEvent } from './envelope.ts';
+import { type Journal, type JournalReader, NO_STREAM } from './journal.ts';
+
+/** The number of the archive format. FORMAT.md describes it. */
+const ARCHIVE = 1;
+
+/** One line of an archive: what it is, then persons and erasable payloads, then events in global order, then the end. */
+type Line =
+  | { archive: number }
+  | { person: Person }
+  | { payload: ErasablePayload }
+  | { event: NewEvent }
+  | { end: { events: number; digest: string } };
+
+/** The file is no archive, is cut short, or holds an event that its chain does not; nothing wrong was written. */
+export class ArchiveRefused extends Error {
+  override readonly name = 'ArchiveRefused';
+}
+
+/** What was moved. */
+export type Moved = { events: number; persons: number; payloads: number };
+
+/**
+ * A whole log (every stream) and its directory as lines of JSON, in the order in which they are to be written elsewhere.
+ * What is appended meanwhile is left out: the archive ends at the tip as of its start.
+ */
+export async function* archiveOf(
+  journal: JournalReader,
+  directory: DirectoryReader,
+  say: (events: number) => void = () => undefined,
+): AsyncGenerator<string> {
+  const tip = await journal.tip();
+  const line = (content: Line) => `${JSON.stringify(content)}\n`;
+  yield line({ archive: ARCHIVE });
+  // After the tip: a fact's person and payload are in the directory before the fact is in the log.
+  for (const person of directory.persons()) yield line({ person });
+  for (const payload of directory.payloads()) yield line({ payload });
+  const digest = createHash('sha256');
+  let events = 0;
+  for await (const page of tip === null ? [] : journal.readAll(null)) {
+    for (const { position, ...event } of page) {
+      if (position > (tip as bigint)) continue;
+      digest.update(event.hash);
+      events += 1;
+      yield line({ event });
+    }
+    say(events);
+    if ((page.at(-1)?.position ?? 0n) >= (tip as bigint)) break;
+  }
+  yield line({ end: { events, digest: digest.digest('hex') } });
+}
+
+/**
+ * Writes an archive into a log and its directory, with ids, dates, order and hashes unchanged. Every event is checked
+ * against its chain first. After an interruption the same call goes on: what is there already is the same success again.
+ * At the end the log is read back and compared.
+ * @throws ArchiveRefused, and what the journal throws: RevisionConflict when the log holds something else
+ */
+export async function restore(
+  lines: AsyncIterable<string>,
+  journal: Journal,
+  directory: Directory,
+  say: (events: number) => void = () => undefined,
+): Promise<Moved> {
+  const moved: Moved = { events: 0, persons: 0, payloads: 0 };
+  const tails = new Map<string, NewEvent>();
+  const digest = createHash('sha256');
+  let end: { events: number; digest: string } | undefined;
+  let first = true;
+  for await (const text of lines) {
+    if (text === '') continue;
+    const line = parsed(text);
+    if (first && !('archive' in line && line.archive === ARCHIVE))
+      throw new ArchiveRefused(`This is no archive of format ${ARCHIVE}.`);
+    first = false;
+    if (end) throw new ArchiveRefused('Something follows the end of the archive.');
+    if ('person' in line) {
+      await directory.commit(line.person);
+      moved.persons += 1;
+    } else if ('payload' in line) {
+      await directory.keep(line.payload);
+      moved.payloads += 1;
+    } else if ('event' in line) {
+      const { event } = line;
+      const { stream, revision } = event.envelope;
+      const previous = tails.get(stream) ?? null;
+      const fault = chainFault(event, previous);
+      if (fault) throw new ArchiveRefused(`Event ${revision} of ${stream} does not hold: ${fault}.`);
+      await journal.append(stream, revision === 0 ? NO_STREAM : revision - 1, [event]);
+      tails.set(stream, event);
+      digest.update(event.hash);
+      moved.events += 1;
+      if (moved.events % 1_000 === 0) say(moved.events);
+    } else if ('end' in line) end = line.end;
+  }
+  if (!end || end.events !== moved.events || end.digest !== digest.digest('hex'))
+    throw new ArchiveRefused('The archive is cut short or was changed: its last line does not match what precedes.');
+  await assertSame(journal, moved.events, end.digest);
+  return moved;
+}
+
+async function assertSame(journal: Journal, events: number, digest: string): Promise<void> {
+  const read = createHash('sha256');
+  let count = 0;
+  for await (const page of journal.readAll(null))
+    for (const { hash } of page) {
+      read.update(hash);
+      count += 1;
+    }
+  if (count !== events || read.digest('hex') !== digest)
+    throw new ArchiveRefused(
+      `The log holds ${count} events that are not the ${events} of the archive in their order: it was not empty before, or another process writes to it.`,
+    );
+}
+
+function parsed(text: string): Line {
+  try {
+    return JSON.parse(text) as Line;
+  } catch (cause) {
+    throw new ArchiveRefused(
+      `A line is not JSON (${sha256(text).slice(0, 8)}): the archive is cut short or was changed.`,
+      {
+        cause,
+      },
+    );
+  }
+}

@@ -1,0 +1,97 @@
+import { START, streamNameFilter } from '@eventstore/db-client';
+import type { Connection } from './connection.eventstore.ts';
+import type { StoredEvent } from './envelope.ts';
+import { TooLate } from './errors.eventstore.ts';
+import { toFact, weight } from './event.eventstore.ts';
+
+/** How much a live subscription holds for its consumer before it lets go. */
+export type Held = { events: number; characters: number };
+
+/**
+ * One subscription of the client, drained at once into a bounded buffer: the server drops a consumer that makes it wait.
+ * It never resumes: when it fails, or its buffer is full, what follows is read from the log again.
+ */
+export class Live {
+  #facts: StoredEvent[] = [];
+  #characters = 0;
+  #full = false;
+  #failure: unknown;
+  #wake: (() => void) | undefined;
+  readonly #stop: () => void;
+
+  /** Follows what lies after `after` in the streams whose names start with one of `prefixes`, until `signal` aborts. */
+  constructor(
+    connection: Connection,
+    after: bigint | null,
+    prefixes: readonly string[],
+    held: Held,
+    private readonly signal: AbortSignal,
+  ) {
+    const subscription = connection.client.subscribeToAll({
+      fromPosition: after === null ? START : { commit: after, prepare: after },
+      // Checkpoints are not used: some servers have sent such as make a consumer miss events.
+      filter: streamNameFilter({ prefixes: [...prefixes], checkpointInterval: 1_000 }),
+      requiresLeader: true,
+    });
+    const fail = (failure: unknown) => {
+      this.#failure ??= failure;
+      this.#wake?.();
+    };
+    const unconfirmed = setTimeout(() => fail(new TooLate(connection.timeoutMs)), connection.timeoutMs);
+    const confirmed = () => clearTimeout(unconfirmed);
+    const aborted = () => this.#wake?.();
+    signal.addEventListener('abort', aborted);
+    this.#stop = () => {
+      confirmed();
+      signal.removeEventListener('abort', aborted);
+      subscription.destroy();
+      subscription.unsubscribe().catch(() => undefined);
+    };
+    subscription.on('confirmation', confirmed);
+    // This listener stays: what is reported after the end must not end the process.
+    subscription.on('error', fail);
+    for (const end of ['end', 'close']) subscription.on(end, () => fail(new Error('The subscription ended.')));
+    subscription.on('data', (resolved) => {
+      confirmed();
+      if (this.#full || this.#failure !== undefined) return;
+      try {
+        const fact = toFact(resolved);
+        if (fact === null) return;
+        this.#facts.push(fact);
+        this.#characters += weight(fact.data);
+      } catch (error) {
+        fail(error);
+      }
+      if (this.#facts.length >= held.events || this.#characters >= held.characters) {
+        this.#full = true;
+        this.#stop();
+      }
+      this.#wake?.();
+    });
+  }
+
+  /**
+   * What arrived since the last call, or arrives next; null when the buffer was full and what follows must be read, and
+   * when the signal aborted.
+   * @throws what ended the subscription
+   */
+  async next(): Promise<StoredEvent[] | null> {
+    while (this.#facts.length === 0) {
+      if (this.signal.aborted || this.#full) return null;
+      if (this.#failure !== undefined) throw this.#failure;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const facts = this.#facts;
+    this.#facts = [];
+    this.#characters = 0;
+    return facts;
+  }
+
+  /** Ends the subscription; what was not taken is dropped. */
+  stop(): void {
+    this.#full = true;
+    this.#stop();
+  }
+}
