@@ -1,5 +1,5 @@
 import { contextOf, hiddenMembers, type Possible, possible, visibleContext } from '@jalon/flow';
-import type { Directory, StoredEvent } from '@jalon/journal';
+import type { Directory, Envelope, StoredEvent } from '@jalon/journal';
 import { type Caller, withheldType } from './caller.ts';
 import type { Dossier } from './dossiers.ts';
 import { behalfPerson } from './record.ts';
@@ -67,10 +67,10 @@ export function factView(
   const { envelope, hash, data, position } = event;
   if (withheldType(dossier.workflow, envelope.type, seeing))
     return { revision: envelope.revision, hash, withheld: true };
-  const { id, type, revision, effectiveAt, recordedAt, actor, onBehalfOf, format: _, stream: __, ...rest } = envelope;
+  const { id, type, revision, effectiveAt, recordedAt, actor, onBehalfOf } = envelope;
   const erasable = event.salt === undefined;
   const meta = {
-    ...rest,
+    ...recorded(envelope),
     actor: personView(directory, actor, actor) as PersonView & { iss: string; sub: string },
     ...(onBehalfOf ? { onBehalfOf: personView(directory, onBehalfOf, behalfPerson(onBehalfOf)) } : {}),
     hash,
@@ -88,4 +88,27 @@ export function personView<P extends { name?: string }>(
 ): Omit<P, 'name'> & { nom?: string } {
   const { name, ...shown } = person;
   return name === undefined ? shown : { ...shown, nom: directory.name(iss, sub, name) ?? ERASED };
+}
+
+/** What is shown of an envelope as it is, in this order whatever the store gave. */
+const RECORDED = [
+  'dataHash',
+  'workflow',
+  'from',
+  'to',
+  'crosses',
+  'stateHash',
+  'target',
+  'correlationId',
+  'causationId',
+  'lookups',
+  'source',
+  'software',
+  'previousHash',
+] as const satisfies readonly (keyof Envelope)[];
+
+function recorded(envelope: Envelope): Record<string, unknown> {
+  const shown: Record<string, unknown> = {};
+  for (const member of RECORDED) if (envelope[member] !== undefined) shown[member] = envelope[member];
+  return shown;
 }
