@@ -1,10 +1,14 @@
 import 'reflect-metadata';
 import { resolve } from 'node:path';
-import { JournalRefused } from '@jalon/journal';
+import { ArchiveRefused, JournalRefused, JournalUnavailable, RevisionConflict } from '@jalon/journal';
 import { Command } from 'commander';
 import type { Order } from '../api/control.ts';
 import { VERSION } from '../api/product.ts';
 import { carryOut, OrderFailed } from './hold.ts';
+import { exportTo, type House, importFrom } from './house.ts';
+
+/** What is told in one line; anything else is a bug, told with its stack. */
+const FORESEEN = [JournalRefused, JournalUnavailable, RevisionConflict, ArchiveRefused, RangeError, OrderFailed];
 
 // Progress goes to standard error, so that standard output holds only results.
 const say = (line: string) => void process.stderr.write(`${line}\n`);
@@ -26,10 +30,15 @@ const program = new Command('jalon')
   .option('--data <dossier>', 'dossier de données ; sinon celui de JALON_DATA, sinon ./data')
   .showHelpAfterError('(« jalon --help » donne les commandes.)');
 
-async function act(order: Order): Promise<void> {
-  const folder = resolve(program.opts<{ data?: string }>().data ?? (process.env.JALON_DATA || './data'));
-  process.stdout.write(`${await carryOut(folder, order, say)}\n`);
-}
+const folder = () => resolve(program.opts<{ data?: string }>().data ?? (process.env.JALON_DATA || './data'));
+
+const print = (result: string) => void process.stdout.write(`${result}\n`);
+
+const act = async (order: Order) => print(await carryOut(folder(), order, say));
+
+/** The log's house: EventStoreDB when `--eventstore` or ESDB_URL says so, else the data folder. */
+const house = ({ eventstore = process.env.ESDB_URL }: { eventstore?: string }): House =>
+  eventstore ? { folder: folder(), eventStore: eventstore } : { folder: folder() };
 
 program
   .command('sample')
@@ -44,8 +53,23 @@ program
     act({ command: 'rebuild', ...(projection === undefined ? {} : { projection }) }),
   );
 
+program
+  .command('export')
+  .description('écrit tout le journal et le répertoire des personnes dans un fichier, serveur en marche ou non')
+  .argument('<fichier>', 'fichier à écrire (JSON, une ligne par fait)')
+  .option('--eventstore <url>', 'journal dans EventStoreDB (esdb://…) ; sinon ESDB_URL, sinon le dossier de données')
+  .action(async (file: string, options: { eventstore?: string }) => print(await exportTo(file, house(options), say)));
+
+program
+  .command('import')
+  .description('écrit un fichier exporté dans un journal vide, puis le relit ; reprend après une interruption')
+  .argument('<fichier>', 'fichier exporté')
+  .option('--eventstore <url>', 'journal dans EventStoreDB (esdb://…) ; sinon ESDB_URL, sinon le dossier de données')
+  .action(async (file: string, options: { eventstore?: string }) => print(await importFrom(file, house(options), say)));
+
 program.parseAsync().catch((fault: unknown) => {
-  const foreseen = fault instanceof JournalRefused || fault instanceof RangeError || fault instanceof OrderFailed;
-  say(foreseen ? fault.message : String((fault as Error).stack));
+  const foreseen =
+    FORESEEN.some((known) => fault instanceof known) || (fault as NodeJS.ErrnoException).code === 'ENOENT';
+  say(foreseen ? (fault as Error).message : String((fault as Error).stack));
   process.exitCode = 1;
 });

@@ -1,0 +1,75 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { build } from '../build.mjs';
+import { lead, parties, propose } from './parties.ts';
+import { type Running, run } from './running.ts';
+import { fact, walkToJ3 } from './walk.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'jalon-house-'));
+const file = join(root, 'journal.jsonl');
+const execute = promisify(execFile);
+const jalon = (...args: string[]) => execute(process.execPath, ['apps/cli/jalon.mjs', ...args]);
+
+let server: Running;
+let id: string;
+
+beforeAll(async () => {
+  await build({ force: false, silent: true });
+  server = await run({ folder: join(root, 'old') });
+  const tokens = await parties(server);
+  tokens.charge = await server.token('charge-de-qualification', { nom: 'Camille Martin' });
+  id = await lead(server, tokens, walkToJ3());
+  await propose(server, tokens, id, fact('dossier.note-ajoutee', { texte: 'Au coffre.' }));
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(root, { recursive: true, force: true });
+});
+
+test('a log exported beside the running server and imported elsewhere answers the same', async () => {
+  const paths = ['', '/facts?limit=200', '/timeline'];
+  const answers = async (at: Running) => {
+    const token = await at.token('charge-de-qualification');
+    const got = [];
+    for (const path of paths) got.push((await at.call(token, 'GET', `/api/dossiers/${id}${path}`)).body);
+    return got;
+  };
+  const before = await answers(server);
+  expect(JSON.stringify(before)).toMatch(/Camille Martin.*Au coffre/s);
+
+  expect((await jalon('--data', join(root, 'old'), 'export', file)).stdout).toContain('Exporté');
+  const imported = await jalon('--data', join(root, 'new'), 'import', file);
+  expect(imported.stdout).toMatch(/^30 faits, \d+ personnes et 1 contenus effaçables importés, relus et comparés\.\n$/);
+
+  const moved = await run({ folder: join(root, 'new') });
+  try {
+    expect(await answers(moved)).toEqual(before);
+  } finally {
+    await moved.stop('keep');
+  }
+});
+
+test('what is imported into a log that a server holds, or that is cut short, is refused in one line', async () => {
+  const refusal = async (...args: string[]) => {
+    const fault = await jalon(...args).then(
+      () => null,
+      (error: { code: number; stderr: string }) => error,
+    );
+    return [fault?.code, fault?.stderr.trim().split('\n').length, fault?.stderr];
+  };
+  expect(await refusal('--data', join(root, 'old'), 'import', file)).toEqual([
+    1,
+    1,
+    expect.stringContaining('already'),
+  ]);
+  expect(await refusal('--data', join(root, 'third'), 'import', join(root, 'absent'))).toEqual([
+    1,
+    1,
+    expect.anything(),
+  ]);
+  expect(readFileSync(file, 'utf8')).toContain('"end"');
+});
