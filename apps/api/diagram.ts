@@ -39,6 +39,9 @@ async function draw(workflow: PublishedWorkflow): Promise<string> {
       'elk.algorithm': 'layered',
       'elk.direction': 'DOWN',
       'elk.edgeRouting': 'ORTHOGONAL',
+      // Facts that lead onwards go down, those that lead back go up, as the states are written.
+      'elk.layered.cycleBreaking.strategy': 'MODEL_ORDER',
+      'elk.layered.considerModelOrder.strategy': 'NODES_AND_EDGES',
       'elk.layered.spacing.nodeNodeBetweenLayers': '40',
       'elk.spacing.edgeLabel': '4',
     },
