@@ -1,13 +1,7 @@
 import type { StoredEvent } from '@jalon/journal';
 import type { CompiledQuery, Kysely } from 'kysely';
-import {
-  checkpointText,
-  GENERATIONS,
-  type GenerationRow,
-  parkedIn,
-  physicalName,
-  recordParked,
-} from './generations.ts';
+import { GENERATIONS } from './bookkeeping.ts';
+import { checkpointText, type GenerationRow, parkedIn, physicalName, recordParked } from './generations.ts';
 import type { Folded, Head, Parked, Projection } from './projection.ts';
 import { type Arrival, isCorrection, type Readings } from './readings.ts';
 import type { ReadModelStore } from './store.ts';

@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely';
+import { GENERATIONS, PARKED } from './bookkeeping.ts';
 import type { Parked, Projection } from './projection.ts';
 import type { ReadModelStore } from './store.ts';
-import { createTable, type Table, type Tables } from './tables.ts';
+import { createTable, type Tables } from './tables.ts';
 
 /**
  * A generation of a projection: its tables, suffixed by its number, and how far they go. Readers see the live one through
@@ -21,41 +22,8 @@ export function checkpointText(checkpoint: bigint | null): string {
   return checkpoint === null ? '' : String(checkpoint);
 }
 
-export const GENERATIONS = 'projection_generations';
-const PARKED = 'projection_parked';
-
-const BOOKKEEPING: Readonly<Record<string, Table>> = {
-  [GENERATIONS]: {
-    columns: {
-      projection: 'text',
-      generation: 'integer',
-      version: 'integer',
-      checkpoint: 'text',
-      live: 'integer',
-      tables: 'text',
-    },
-    key: ['projection', 'generation'],
-  },
-  [PARKED]: {
-    columns: {
-      projection: 'text',
-      generation: 'integer',
-      dossier: 'text',
-      revision: 'integer',
-      position: 'text',
-      error: 'text',
-    },
-    key: ['projection', 'generation', 'dossier'],
-  },
-};
-
-/** Creates the bookkeeping where it is absent, and drops what a killed process left half-built. */
-export async function prepareGenerations(store: ReadModelStore): Promise<void> {
-  await store.writer.transaction().execute(async (db) => {
-    const present = new Set((await db.introspection.getTables()).map(({ name }) => name));
-    for (const [name, table] of Object.entries(BOOKKEEPING))
-      if (!present.has(name)) await createTable(db, store.dialect, name, table);
-  });
+/** Drops what a killed process left half-built. */
+export async function dropHalfBuilt(store: ReadModelStore): Promise<void> {
   for (const row of await generations(store.writer)) if (!row.live) await dropGeneration(store, row);
 }
 
@@ -81,7 +49,7 @@ export async function createGeneration(
   projection: Projection,
   { live, version }: { live: boolean; version: number },
 ): Promise<GenerationRow> {
-  return store.writer.transaction().execute(async (db) => {
+  return store.transact(async (db) => {
     const earlier = (await generations(db)).filter((row) => row.projection === projection.name);
     const row: GenerationRow = {
       projection: projection.name,
@@ -124,7 +92,7 @@ export async function goLive(db: Kysely<Tables>, row: GenerationRow): Promise<Ge
 
 /** Drops a generation that is not live. */
 export async function dropGeneration(store: ReadModelStore, row: GenerationRow): Promise<void> {
-  await store.writer.transaction().execute(async (db) => {
+  await store.transact(async (db) => {
     for (const name of row.tables) await db.schema.dropTable(physicalName(name, row)).ifExists().execute();
     for (const table of [PARKED, GENERATIONS])
       await db

@@ -6,12 +6,18 @@ export * from './chronologie.ts';
 export * from './dossier-list.ts';
 export { SUMMARY_COLUMNS, type SummaryColumn } from './dossiers.ts';
 export { ProjectedElsewhere } from './generation.ts';
+export { ReadModelsRefused, type Tenure } from './layout.postgres.ts';
+export * from './lease.ts';
 export type { ProjectionStatus } from './live.ts';
+export type { ProjectionLag, ReadModelFeed } from './progress.ts';
 export * from './projection.ts';
-export * from './projector.ts';
+export { Projector, type ProjectorParts } from './projector.ts';
 export type { RebuildProgress } from './rebuild.ts';
+export * from './shared.ts';
+export { openPostgresReadModels, type PostgresReadModels } from './store.postgres.ts';
 export * from './store.ts';
-export { type Column, POSTGRES, type Row, type SqlValue, type Table } from './tables.ts';
+export type { Column, Row, SqlValue, Table } from './tables.ts';
+export { ReadModelsUnavailable } from './unavailable.ts';
 export { ReadModelsBehind } from './waiters.ts';
 
 /** The read models that any workflow has. Adding one is one file and one line here. */

@@ -1,6 +1,6 @@
 import type { StoredEvent } from '@jalon/journal';
 import { Generation } from './generation.ts';
-import { createGeneration, generations, NEVER_FED, prepareGenerations } from './generations.ts';
+import { createGeneration, dropHalfBuilt, generations, NEVER_FED } from './generations.ts';
 import type { Parked, Projection } from './projection.ts';
 import type { Readings } from './readings.ts';
 import type { ReadModelStore } from './store.ts';
@@ -31,7 +31,8 @@ export class LiveGenerations {
 
   /** Prepares the database, drops what was half built, and opens what is live. `empty` says that no fact was ever recorded. */
   async prepare(empty: boolean): Promise<void> {
-    await prepareGenerations(this.store);
+    await this.store.prepare();
+    await dropHalfBuilt(this.store);
     const known = new Set((await generations(this.store.writer)).map(({ projection }) => projection));
     for (const projection of this.projections)
       if (!known.has(projection.name)) {
@@ -91,7 +92,7 @@ export class LiveGenerations {
     for (const generation of this.#generations) await generation.digest(arrivals, writer);
     const behind = this.#generations.filter(({ isBehind }) => isBehind);
     if (behind.length === 0) return [];
-    await writer.transaction().execute(async (db) => {
+    await this.store.transact(async (db) => {
       for (const generation of behind) await generation.flush(db, 'checkpoint');
     });
     return behind.flatMap((generation) => generation.committed('checkpoint'));

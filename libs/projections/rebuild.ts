@@ -62,7 +62,7 @@ export class Rebuild {
   async takeOver(): Promise<Parked[]> {
     const { store } = this.parts;
     await this.#feed();
-    const replaced = await store.writer.transaction().execute(async (db) => {
+    const replaced = await store.transact(async (db) => {
       const rows: (GenerationRow | undefined)[] = [];
       for (const generation of this.generations) {
         await generation.flush(db, 'checkpoint');
@@ -105,7 +105,7 @@ export class Rebuild {
   }
 
   async #write(flush: 'checkpoint' | 'spill'): Promise<void> {
-    await this.parts.store.writer.transaction().execute(async (db) => {
+    await this.parts.store.transact(async (db) => {
       for (const generation of this.generations) await generation.flush(db, flush);
     });
     for (const generation of this.generations) this.#parked.push(...generation.committed(flush));

@@ -24,6 +24,17 @@ export const EVERYTHING: TimelineView = {
   payloadOf: () => null,
 };
 
+/** Where sites keep their read models: all in which databases differ for specs. */
+export type Keeping = {
+  open(folder: string, onSetAside: (sentence: string) => void): ReadModelStore;
+  /** Forgets what earlier sites left. */
+  clear(): Promise<void>;
+  /** What a process of its own is told, to find the same. */
+  env: Readonly<Record<string, string>>;
+};
+
+export const IN_SQLITE: Keeping = { open: openReadModels, clear: async () => undefined, env: {} };
+
 /** A data folder for specs with all that runs on it, in the system's temporary folder. */
 export class Site {
   journal!: Journal;
@@ -35,13 +46,19 @@ export class Site {
   readonly said: string[] = [];
 
   private constructor(
+    readonly keeping: Keeping,
     readonly folder: string,
     public projections: readonly Projection[],
   ) {}
 
   /** Opens a new folder, or one that another process left. */
-  static async open(projections: readonly Projection[] = PROJECTIONS, folder?: string): Promise<Site> {
-    const site = new Site(folder ?? mkdtempSync(join(tmpdir(), 'jalon-projections-')), projections);
+  static async open(
+    keeping: Keeping,
+    projections: readonly Projection[] = PROJECTIONS,
+    folder?: string,
+  ): Promise<Site> {
+    if (folder === undefined) await keeping.clear();
+    const site = new Site(keeping, folder ?? mkdtempSync(join(tmpdir(), 'jalon-projections-')), projections);
     ({ journal: site.journal, directory: site.directory } = await openSqliteJournal(site.folder));
     await site.startProjecting();
     return site;
@@ -56,7 +73,7 @@ export class Site {
   }
 
   async startProjecting({ following = true } = {}): Promise<void> {
-    this.store = openReadModels(this.folder, (sentence) => this.said.push(sentence));
+    this.store = this.keeping.open(this.folder, (sentence) => this.said.push(sentence));
     this.projector = new Projector({
       store: this.store,
       journal: this.journal,
@@ -79,15 +96,8 @@ export class Site {
   }
 
   /** Every row of the read models, as readers find them. */
-  async rows(): Promise<Record<string, unknown[]>> {
-    const rows: Record<string, unknown[]> = {};
-    for (const { tables } of this.projections)
-      for (const [name, { key }] of Object.entries(tables)) {
-        let query = this.store.reader.selectFrom(name).selectAll();
-        for (const column of key) query = query.orderBy(column);
-        rows[name] = await query.execute();
-      }
-    return rows;
+  rows(): Promise<Record<string, unknown[]>> {
+    return rowsOf(this.store, this.projections);
   }
 
   /** The names of all tables, those that nobody should see included. */
@@ -100,4 +110,19 @@ export class Site {
     await this.journal.close();
     rmSync(this.folder, { recursive: true });
   }
+}
+
+/** Every row of these read models, as readers find them. */
+export async function rowsOf(
+  { reader }: Pick<ReadModelStore, 'reader'>,
+  projections: readonly Projection[],
+): Promise<Record<string, unknown[]>> {
+  const rows: Record<string, unknown[]> = {};
+  for (const { tables } of projections)
+    for (const [name, { key }] of Object.entries(tables)) {
+      let query = reader.selectFrom(name).selectAll();
+      for (const column of key) query = query.orderBy(column);
+      rows[name] = await query.execute();
+    }
+  return rows;
 }

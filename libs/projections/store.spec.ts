@@ -1,15 +1,18 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { EVERYTHING, Site } from './site.ts';
+import { EVERYTHING, IN_SQLITE, Site } from './site.ts';
+import { describeStore } from './store.contract.ts';
 import { deposit, ToyDossier } from './toy.ts';
 
-describe('the store of the read models', () => {
+describeStore(() => IN_SQLITE);
+
+describe('the file of the read models', () => {
   let site: Site;
   let dossier: ToyDossier;
   let file: string;
   beforeEach(async () => {
-    site = await Site.open();
+    site = await Site.open(IN_SQLITE);
     file = join(site.folder, 'lectures.db');
     dossier = new ToyDossier(site.journal);
     await dossier.record('demande.deposee', deposit('Nébuleuse', 'Nuage'));
@@ -18,12 +21,6 @@ describe('the store of the read models', () => {
   });
   afterEach(async () => {
     await site.close();
-  });
-
-  test('is found again as it was left', async () => {
-    await site.startProjecting();
-    expect(await site.timelines.read(dossier.id, EVERYTHING)).toMatchObject({ revision: 0 });
-    expect(site.said).toEqual([]);
   });
 
   test.each([
@@ -39,24 +36,5 @@ describe('the store of the read models', () => {
     expect(site.said[0]).toContain('was set aside as lectures.db.ecartee');
     expect(await site.timelines.read(dossier.id, EVERYTHING)).toMatchObject({ revision: 0 });
     expect((await site.list.page({ today: '2026-06-15' })).items).toHaveLength(1);
-  });
-
-  test('that was condemned while in use is set aside at the next opening, once', async () => {
-    await site.startProjecting();
-    site.store.condemn();
-    await site.stopProjecting();
-    await site.startProjecting();
-    await site.stopProjecting();
-    await site.startProjecting();
-    expect(site.said).toHaveLength(1);
-  });
-
-  test('shows readers what is committed while a transaction is open', async () => {
-    await site.startProjecting({ following: false });
-    await site.store.writer.transaction().execute(async (db) => {
-      await db.deleteFrom('dossiers_g1').execute();
-      expect((await site.list.page({ today: '2026-06-15' })).items).toHaveLength(1);
-    });
-    expect((await site.list.page({ today: '2026-06-15' })).items).toHaveLength(0);
   });
 });

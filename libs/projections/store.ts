@@ -2,16 +2,21 @@ import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect } from 'kysely';
+import { createBookkeeping } from './bookkeeping.ts';
 import { type Dialect, SQLITE, type Tables } from './tables.ts';
 
-/** Where the read models are kept. Readers never wait for a write transaction: they have a connection of their own. */
+/** Where the read models are kept. Readers never wait for a write transaction: they have connections of their own. */
 export type ReadModelStore = {
   reader: Kysely<Tables>;
-  /** The only connection that writes; Kysely gives it to one transaction at a time. */
+  /** For who writes, outside of its transactions. */
   writer: Kysely<Tables>;
   dialect: Dialect;
-  /** Says that what is stored cannot be trusted: the next opening sets it aside, and everything is derived again. */
-  condemn(): void;
+  /** Makes the database ready to be written to, whatever it holds by now. */
+  prepare(): Promise<void>;
+  /** All of what `work` writes, or nothing. */
+  transact<T>(work: (db: Kysely<Tables>) => Promise<T>): Promise<T>;
+  /** Says that what is stored cannot be trusted: it will be set aside, and everything derived again. */
+  condemn(): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -53,11 +58,24 @@ export function openReadModels(folder: string, onSetAside: (sentence: string) =>
   writer.exec(`begin; pragma application_id = ${APPLICATION_ID}; pragma user_version = ${LAYOUT}; commit`);
   const reader = connect(file, { readonly: true, timeout: 5000 });
   reader.pragma('cache_size = -8192');
+  // The only connection that writes; Kysely gives it to one transaction at a time.
+  const writing = kyselyOver(writer);
+  const transact: ReadModelStore['transact'] = (work) => writing.transaction().execute(work);
   return {
     reader: kyselyOver(reader),
-    writer: kyselyOver(writer),
+    writer: writing,
     dialect: SQLITE,
-    condemn: () => closeSync(openSync(condemned, 'w')),
+    prepare: () =>
+      transact(async (db) => {
+        const there = await db.introspection.getTables();
+        await createBookkeeping(
+          db,
+          SQLITE,
+          there.map(({ name }) => name),
+        );
+      }),
+    transact,
+    condemn: async () => closeSync(openSync(condemned, 'w')),
     // Not through Kysely, which closes only what it has used. The writer last: it empties the WAL.
     close: async () => {
       reader.close();
@@ -106,8 +124,8 @@ function faultOf(file: string): string | null {
   }
 }
 
-/** Whether an error says that the stored read models are damaged. */
+/** Whether an error says that the stored read models are damaged: SQLite's codes, and PostgreSQL's for data and indexes. */
 export function isDamage(error: unknown): boolean {
   const code = (error as { code?: unknown }).code;
-  return typeof code === 'string' && (code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB');
+  return typeof code === 'string' && /^(SQLITE_CORRUPT|SQLITE_NOTADB$|XX00[12]$)/.test(code);
 }

@@ -1,7 +1,7 @@
 // @ts-check
 import { setImmediate } from 'node:timers/promises';
 import { openSqliteJournal } from '@jalon/journal';
-import { openReadModels, PROJECTIONS, Projector } from './index.ts';
+import { openPostgresReadModels, openReadModels, PROJECTIONS, Projector } from './index.ts';
 import { deposit, TOYS, ToyDossier } from './toy.ts';
 
 /**
@@ -10,7 +10,8 @@ import { deposit, TOYS, ToyDossier } from './toy.ts';
  */
 const [folder, rebuilding] = process.argv.slice(2);
 const { journal } = await openSqliteJournal(String(folder));
-const store = openReadModels(String(folder), fail);
+const { DATABASE_URL } = process.env;
+const store = DATABASE_URL ? openPostgresReadModels(DATABASE_URL, fail) : openReadModels(String(folder), fail);
 const projector = new Projector({
   store,
   journal,

@@ -1,0 +1,18 @@
+import { describeSharing, type Scratch, scratchDatabase } from '@jalon/projections/contract';
+import { afterAll, beforeAll } from '@jest/globals';
+import { somePostgres } from './postgres.ts';
+
+// Over the server that DATABASE_URL names, when it is set, else over one of this file's own.
+let server: Awaited<ReturnType<typeof somePostgres>>;
+let database: Scratch;
+
+beforeAll(async () => {
+  server = await somePostgres();
+  database = await scratchDatabase(server.url);
+}, 30_000);
+afterAll(async () => {
+  await database.drop();
+  await server.stop();
+});
+
+describeSharing(() => database.url);
