@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { ConfigRefused, readConfig } from '../apps/api/config.ts';
 
 const OIDC = { OIDC_ISSUER: 'https://login.example', OIDC_AUDIENCE: 'https://jalon.example' };
+const DATABASE = { DATABASE_URL: 'postgres://jalon:secret@base.example/jalon' };
 
 describe('the configuration', () => {
   test('needs nothing: a demonstration on this machine', () => {
@@ -12,6 +13,7 @@ describe('the configuration', () => {
       JALON_SAMPLE: 'public',
       JALON_RATE: 1200,
       OIDC_ROLES_CLAIM: 'roles',
+      JALON_ROLES: ['api', 'projector'],
       LOG_LEVEL: 'info',
       demonstration: true,
     });
@@ -32,6 +34,12 @@ describe('the configuration', () => {
     );
   });
 
+  test('divides what processes do when they share a database', () => {
+    expect(readConfig({ ...DATABASE, JALON_ROLES: 'projector' })).toMatchObject({ JALON_ROLES: ['projector'] });
+    expect(readConfig({ ...DATABASE, JALON_ROLES: ' api, projector' }).JALON_ROLES).toEqual(['api', 'projector']);
+    expect(readConfig({ DATABASE_URL: 'postgresql:///jalon?host=/run/postgresql' })).toBeDefined();
+  });
+
   test.each(['127.0.0.1', 'localhost', '::1'])('accepts HOST=%s in demonstration', (HOST) => {
     expect(readConfig({ HOST }).HOST).toBe(HOST);
   });
@@ -45,6 +53,14 @@ describe('the configuration', () => {
     ['an unknown sample', { JALON_SAMPLE: 'private' }, /^JALON_SAMPLE .*public, none.*"private"/],
     ['an unknown log level', { LOG_LEVEL: 'verbose' }, /^LOG_LEVEL .*"verbose"/],
     ['an issuer that is no address', { ...OIDC, OIDC_ISSUER: 'login' }, /^OIDC_ISSUER .*"login"/],
+    ['an unknown role', { ...DATABASE, JALON_ROLES: 'api,clock' }, /^JALON_ROLES .*api, projector.*"api,clock"/],
+    ['a role named twice', { ...DATABASE, JALON_ROLES: 'api, api' }, /^JALON_ROLES names a role twice/],
+    ['roles that are divided without a database', { JALON_ROLES: 'api' }, /^DATABASE_URL is needed .*projector/],
+    [
+      'another database than PostgreSQL',
+      { DATABASE_URL: 'mysql://u:secret@h/d' },
+      /^DATABASE_URL (?!.*secret).*postgres:/,
+    ],
     ['a public address that is none', { JALON_PUBLIC_URL: 'jalon' }, /^JALON_PUBLIC_URL .*"jalon"/],
     ['a demonstration open to others', { HOST: '0.0.0.0' }, /^HOST=0\.0\.0\.0 .*OIDC_ISSUER.*127\.0\.0\.1/],
     ['an issuer without an audience', { OIDC_ISSUER: 'https://login.example' }, /^OIDC_AUDIENCE /],

@@ -37,7 +37,7 @@ export async function run({ folder, now = () => new Date(), env = {} }: RunningO
   const data = folder ?? mkdtempSync(join(tmpdir(), 'jalon-'));
   const config = readConfig({ PORT: '0', JALON_SAMPLE: 'none', LOG_LEVEL: 'silent', ...env });
   const alarms: string[] = [];
-  const product = await openProduct(data, now, (what) => alarms.push(what));
+  const product = await openProduct(data, now, (what) => alarms.push(what), config);
   const app = await createServer(product, config, pino({ level: 'silent' }));
   await app.listen(0, '127.0.0.1');
   const url = await app.getUrl();

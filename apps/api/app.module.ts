@@ -17,14 +17,17 @@ class AppModule {}
 export function appModule(product: Product, config: Config, tokens: Tokens): DynamicModule {
   return {
     module: AppModule,
-    controllers: [
-      DossiersController,
-      ReadModelsController,
-      WorkflowsController,
-      DemoController,
-      ProblemsController,
-      OperationsController,
-    ],
+    // A process that does not serve the API still says how it is.
+    controllers: config.JALON_ROLES.includes('api')
+      ? [
+          DossiersController,
+          ReadModelsController,
+          WorkflowsController,
+          DemoController,
+          ProblemsController,
+          OperationsController,
+        ]
+      : [OperationsController],
     providers: [
       { provide: PRODUCT, useValue: product },
       { provide: ENGINE, useValue: product.engine },

@@ -1,13 +1,52 @@
 import { plainToInstance, Transform } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, IsUrl, Max, Min, MinLength, validateSync } from 'class-validator';
+import {
+  ArrayUnique,
+  IsIn,
+  IsInt,
+  IsOptional,
+  IsString,
+  IsUrl,
+  Matches,
+  Max,
+  Min,
+  MinLength,
+  validateSync,
+} from 'class-validator';
 
 const number = () => Transform(({ value }) => (value === '' ? undefined : Number(value)));
+
+/** What a process may do. The default is all of it; processes that share a database may divide it. */
+const ROLES = ['api', 'projector'] as const;
+export type Role = (typeof ROLES)[number];
+
+const list = () =>
+  Transform(({ value }) =>
+    String(value)
+      .split(',')
+      .map((item) => item.trim()),
+  );
 
 /** The configuration: environment variables, read once and validated. README.md documents each in one table. */
 export class Config {
   @number() @IsInt() @Min(0) @Max(65_535) PORT = 3000;
   @IsString() @MinLength(1) HOST = '127.0.0.1';
   @IsString() @MinLength(1) JALON_DATA = './data';
+  @list()
+  @ArrayUnique({ message: 'JALON_ROLES names a role twice' })
+  @IsIn(ROLES, { each: true, message: `JALON_ROLES is a list of roles, separated by commas: ${ROLES.join(', ')}` })
+  JALON_ROLES: readonly Role[] = ROLES;
+  /** EventStoreDB or KurrentDB, for a log that several processes write to. */
+  @IsOptional()
+  @Matches(/^(esdb|kurrentdb)(\+discover)?:\/\/\S+$/, {
+    message: 'ESDB_URL must be a connection string like esdb://user:password@host:2113',
+  })
+  ESDB_URL?: string;
+  /** PostgreSQL, for read models that several processes share. */
+  @IsOptional()
+  @Matches(/^postgres(ql)?:\/\/\S+$/, {
+    message: 'DATABASE_URL must be an address like postgres://user:password@host:5432/database',
+  })
+  DATABASE_URL?: string;
   @IsIn(['public', 'none']) JALON_SAMPLE: 'public' | 'none' = 'public';
   @IsOptional() @IsUrl({ require_tld: false, require_protocol: true }) JALON_PUBLIC_URL?: string;
   /** Requests per minute and caller; 0: no limit. */
@@ -35,14 +74,28 @@ const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1']);
  * @throws ConfigRefused on the first wrong value
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
-  const known = Object.keys(new Config()).concat('JALON_PUBLIC_URL', 'OIDC_ISSUER', 'OIDC_AUDIENCE');
+  const known = Object.keys(new Config()).concat(
+    'JALON_PUBLIC_URL',
+    'ESDB_URL',
+    'DATABASE_URL',
+    'OIDC_ISSUER',
+    'OIDC_AUDIENCE',
+  );
   const given = Object.fromEntries(known.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
   const config = plainToInstance(Config, given);
   const [fault] = validateSync(config);
   if (fault) {
     const { isInt, ...others } = fault.constraints ?? {};
-    throw new ConfigRefused(`${isInt ?? Object.values(others)[0]} (got ${JSON.stringify(given[fault.property])}).`);
+    // An address of a database holds a password.
+    const secret = fault.property === 'ESDB_URL' || fault.property === 'DATABASE_URL';
+    const got = secret ? '' : ` (got ${JSON.stringify(given[fault.property])})`;
+    throw new ConfigRefused(`${isInt ?? Object.values(others)[0]}${got}.`);
   }
+  const absent = ROLES.filter((role) => !config.JALON_ROLES.includes(role));
+  if (config.DATABASE_URL === undefined && absent.length > 0)
+    throw new ConfigRefused(
+      `DATABASE_URL is needed for JALON_ROLES=${config.JALON_ROLES}: without it one process does everything (${absent} is missing).`,
+    );
   if (config.demonstration && config.OIDC_AUDIENCE !== undefined)
     throw new ConfigRefused(
       'OIDC_ISSUER is needed beside OIDC_AUDIENCE: without it this would be a demonstration, open to whoever is on this machine.',

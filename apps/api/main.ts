@@ -17,7 +17,7 @@ async function main(): Promise<void> {
   const log = openLog(config.LOG_LEVEL);
   const folder = resolve(config.JALON_DATA);
   const clock = () => new Date();
-  const product = await openProduct(folder, clock, (what, details = {}) => log.error(details, what));
+  const product = await openProduct(folder, clock, (what, details = {}) => log.error(details, what), config);
   let app: NestFastifyApplication | undefined;
   let closeControl: (() => Promise<void>) | undefined;
   let stopping: Promise<void> | undefined;
@@ -35,7 +35,8 @@ async function main(): Promise<void> {
     process.once(signal, () => void stop(signal).then(() => process.exit(0)));
 
   try {
-    if (config.demonstration && config.JALON_SAMPLE === 'public' && (await wantsSample(product.journal)))
+    const serves = config.JALON_ROLES.includes('api');
+    if (serves && config.demonstration && config.JALON_SAMPLE === 'public' && (await wantsSample(product.journal)))
       await loadSample(product.engine, (line) => log.info(line));
     app = await createServer(product, config, log);
     closeControl = await openControl(product, log);
@@ -46,7 +47,7 @@ async function main(): Promise<void> {
   }
   const address = config.JALON_PUBLIC_URL ?? (await app.getUrl()).replace('[::1]', 'localhost');
   log.info({ address, folder, startedInMs: Math.round(performance.now() - started) }, 'ready');
-  if (config.demonstration) process.stdout.write(welcome(address, folder));
+  if (config.demonstration && config.JALON_ROLES.includes('api')) process.stdout.write(welcome(address, folder));
 }
 
 main().catch((fault: unknown) => {

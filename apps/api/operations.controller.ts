@@ -1,3 +1,4 @@
+import { ReadModelsUnavailable } from '@jalon/projections';
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest } from './http.ts';
@@ -76,9 +77,16 @@ export class OperationsController {
     if (!this.config.demonstration && !callerOf(request).roles.includes('administrateur'))
       throw new ProblemRaised('interdit', 'Les mesures sont pour le rôle administrateur.');
     const { projector } = this.product;
-    for (const { projection, facts } of await projector.lag()) this.metrics.lag.set({ projection }, facts);
-    for (const { projection, parked } of projector.status().projections)
-      this.metrics.parked.set({ projection }, parked);
+    try {
+      for (const { projection, facts } of await projector.lag()) this.metrics.lag.set({ projection }, facts);
+      for (const { projection, parked } of projector.status().projections)
+        this.metrics.parked.set({ projection }, parked);
+    } catch (fault) {
+      if (!(fault instanceof ReadModelsUnavailable)) throw fault;
+      // What is not known is not said: a figure of before would look like one of now.
+      this.metrics.lag.reset();
+      this.metrics.parked.reset();
+    }
     reply.header('content-type', this.metrics.registry.contentType);
     return this.metrics.registry.metrics();
   }

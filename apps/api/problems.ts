@@ -8,7 +8,8 @@ import {
   Refused,
   RevisionMismatch,
 } from '@jalon/engine';
-import { JournalUnavailable, OutcomeUnknown } from '@jalon/journal';
+import { AppendTooLarge, JournalUnavailable, OutcomeUnknown } from '@jalon/journal';
+import { ReadModelsUnavailable } from '@jalon/projections';
 import { possibleAnswer } from './answers.ts';
 import { IssuerUnreachable, TokenRefused } from './tokens.ts';
 
@@ -83,6 +84,11 @@ export const PROBLEMS = {
     'Lecture en retard',
     "Les vues n'ont pas encore atteint la position demandée : relisez après « Retry-After ».",
   ],
+  'vues-indisponibles': [
+    503,
+    'Vues indisponibles',
+    'La base des vues ne répond pas. Les faits continuent d’être enregistrés et les vues les rattraperont : relisez après « Retry-After ».',
+  ],
   'emetteur-injoignable': [
     503,
     'Émetteur des jetons injoignable',
@@ -150,12 +156,14 @@ export function problemOf(thrown: unknown): Problem {
     return problem('fait-refuse', thrown.message, { fact: fact.type, state, reasons, possible });
   }
   if (thrown instanceof Contended) return problem('dossier-sollicite', thrown.message);
+  if (thrown instanceof AppendTooLarge) return problem('trop-volumineux');
   if (thrown instanceof JournalUnavailable) return problem('journal-indisponible');
   if (thrown instanceof OutcomeUnknown)
     return problem(
       'journal-indisponible',
       'Le fait a pu être enregistré ou non : la même requête, avec la même clé Idempotency-Key, le dira.',
     );
+  if (thrown instanceof ReadModelsUnavailable) return problem('vues-indisponibles');
   if (thrown instanceof IssuerUnreachable) return problem('emetteur-injoignable', thrown.message);
   if (thrown instanceof TokenRefused) return problem('non-authentifie', thrown.message);
   if (thrown instanceof HistoryUnreadable) return problem('historique-illisible');

@@ -1,10 +1,21 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { Engine } from '@jalon/engine';
-import { type Directory, type Journal, openSqliteJournal } from '@jalon/journal';
-import { Chronologie, DossierList, openReadModels, PROJECTIONS, Projector } from '@jalon/projections';
+import {
+  type Directory,
+  type Journal,
+  JournalUnavailable,
+  openEventStoreJournal,
+  openSqliteDirectory,
+  openSqliteJournal,
+} from '@jalon/journal';
+import { Chronologie, DossierList, type ReadModelFeed } from '@jalon/projections';
 import { catalogue } from '@jalon/workflows';
 import manifest from '../../package.json' with { type: 'json' };
+import { Config } from './config.ts';
+import { type Alarm, followJournal } from './read-models.ts';
+
+export type { Alarm } from './read-models.ts';
 
 /** Version of this build. */
 export const VERSION: string = manifest.version;
@@ -21,24 +32,28 @@ export type Product = {
   journal: Journal;
   directory: Directory;
   engine: Engine;
-  projector: Projector;
+  /** Who keeps the read models level with the journal, here or in another process. */
+  projector: ReadModelFeed;
   timelines: Chronologie;
   list: DossierList;
   clock: () => Date;
   close(): Promise<void>;
 };
 
-/** What goes wrong in the background, told to whoever runs the product. */
-export type Alarm = (what: string, details?: Record<string, unknown>) => void;
-
 /**
  * Opens a data folder, creating it when absent. The read models begin to follow the journal; `projector.caughtUp` tells
- * when they have.
+ * when they have. They are in the folder, or in the database of the configuration, which need not be there yet.
  * @throws JournalRefused when it is in use, foreign or damaged
  */
-export async function openProduct(folder: string, clock: () => Date, alarm: Alarm): Promise<Product> {
+export async function openProduct(
+  folder: string,
+  clock: () => Date,
+  alarm: Alarm,
+  config: Pick<Config, 'ESDB_URL' | 'DATABASE_URL' | 'JALON_ROLES'> = new Config(),
+): Promise<Product> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const { journal, directory } = await openSqliteJournal(folder);
+  const { ESDB_URL } = config;
+  const { journal, directory, closeLog } = await openLog(folder, ESDB_URL, alarm);
   try {
     const engine = new Engine({
       journal,
@@ -47,32 +62,48 @@ export async function openProduct(folder: string, clock: () => Date, alarm: Alar
       clock,
       entropy: { uuid: randomUUID, salt: drawSalts() },
       software: SOFTWARE,
-      soleWriter: true,
+      soleWriter: ESDB_URL === undefined,
       factsHeld: FACTS_HELD,
-      acknowledged: await journal.tip(),
+      acknowledged: await tipOf(journal, alarm),
     });
-    const store = openReadModels(folder, (sentence) => alarm(sentence));
-    const projector = new Projector({
-      store,
-      journal,
-      catalogue,
-      projections: PROJECTIONS,
-      onParked: (parked) =>
-        alarm('a read model cannot follow a dossier', { ...parked, position: String(parked.position) }),
-      onError: (err) => alarm('the read models failed and will be tried again', { err }),
-    });
-    await projector.start();
+    const { projector, store, stop } = await followJournal(folder, journal, alarm, config);
     const close = async () => {
-      await projector.stop();
-      await store.close();
-      await journal.close();
+      await stop();
+      await closeLog();
     };
     const timelines = new Chronologie(store, catalogue);
     const list = new DossierList(store, catalogue);
     return { folder, journal, directory, engine, projector, timelines, list, clock, close };
   } catch (fault) {
-    await journal.close();
+    await closeLog();
     throw fault;
+  }
+}
+
+/** The log in the folder, or in EventStoreDB; the directory of persons is in the folder either way. */
+async function openLog(folder: string, eventStore: string | undefined, alarm: Alarm) {
+  if (eventStore === undefined) {
+    const { journal, directory } = await openSqliteJournal(folder);
+    return { journal, directory, closeLog: () => journal.close() };
+  }
+  const onTrouble = (err: unknown) => alarm('EventStoreDB is away, and will be tried again', { err });
+  const journal = await openEventStoreJournal(eventStore, { onTrouble });
+  const directory = await openSqliteDirectory(folder);
+  const closeLog = async () => {
+    await journal.close();
+    await directory.close();
+  };
+  return { journal, directory, closeLog };
+}
+
+/** A log that is away at the start is found when it is back; until then nothing is known to be acknowledged. */
+async function tipOf(journal: Journal, alarm: Alarm): Promise<bigint | null> {
+  try {
+    return await journal.tip();
+  } catch (err) {
+    if (!(err instanceof JournalUnavailable)) throw err;
+    alarm('the log is away at the start', { err });
+    return null;
   }
 }
 

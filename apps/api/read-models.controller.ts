@@ -45,7 +45,13 @@ export class ReadModelsController {
     path: ['id'],
     query: { 'min-position': MIN_POSITION },
     answers: { 200: { says: 'La chronologie', schema: 'Timeline', headers: ['X-Position'] } },
-    problems: ['introuvable', 'lecture-en-retard', 'journal-indisponible', 'historique-illisible'],
+    problems: [
+      'introuvable',
+      'lecture-en-retard',
+      'vues-indisponibles',
+      'journal-indisponible',
+      'historique-illisible',
+    ],
   })
   async timeline(
     @Param('id') id: string,
@@ -74,7 +80,7 @@ export class ReadModelsController {
     summary: 'Chercher parmi les dossiers, ou ceux qui attendent l’appelant',
     query: LIST_QUERY,
     answers: { 200: { says: 'Une page de la liste', schema: 'DossierPage', headers: ['Link', 'X-Position'] } },
-    problems: ['interdit', 'lecture-en-retard', 'journal-indisponible'],
+    problems: ['interdit', 'lecture-en-retard', 'vues-indisponibles', 'journal-indisponible'],
   })
   async list(
     @Query() given: Record<string, string | undefined>,

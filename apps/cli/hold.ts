@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { readSqliteJournal } from '@jalon/journal';
+import { readConfig } from '../api/config.ts';
 import { type ControlLine, controlSocket, type Order, perform } from '../api/control.ts';
 import { openProduct } from '../api/product.ts';
 
@@ -12,16 +13,18 @@ export class OrderFailed extends Error {
 /**
  * Carries an order out on a data folder: by the server that runs on it when there is one, since it alone may write there,
  * else in this process.
- * @throws JournalRefused, OrderFailed
+ * @throws ConfigRefused, JournalRefused, OrderFailed
  */
 export async function carryOut(folder: string, order: Order, say: (progress: string) => void): Promise<string> {
   const done = await askServer(folder, order, say);
   if (done !== null) return done;
-  if (order.command !== 'sample') await assertJournal(folder);
+  const config = readConfig(process.env);
+  if (order.command !== 'sample' && config.ESDB_URL === undefined) await assertJournal(folder);
   const product = await openProduct(
     folder,
     () => new Date(),
     (what) => say(what),
+    config,
   );
   try {
     return await perform(product, order, say);

@@ -2,13 +2,22 @@ import 'reflect-metadata';
 import { resolve } from 'node:path';
 import { ArchiveRefused, JournalRefused, JournalUnavailable, RevisionConflict } from '@jalon/journal';
 import { Command } from 'commander';
+import { ConfigRefused } from '../api/config.ts';
 import type { Order } from '../api/control.ts';
 import { VERSION } from '../api/product.ts';
 import { carryOut, OrderFailed } from './hold.ts';
 import { exportTo, type House, importFrom } from './house.ts';
 
 /** What is told in one line; anything else is a bug, told with its stack. */
-const FORESEEN = [JournalRefused, JournalUnavailable, RevisionConflict, ArchiveRefused, RangeError, OrderFailed];
+const FORESEEN = [
+  ConfigRefused,
+  JournalRefused,
+  JournalUnavailable,
+  RevisionConflict,
+  ArchiveRefused,
+  RangeError,
+  OrderFailed,
+];
 
 // Progress goes to standard error, so that standard output holds only results.
 const say = (line: string) => void process.stderr.write(`${line}\n`);
