@@ -21,7 +21,7 @@ export async function startJalon(folder: string): Promise<Measured & { readyMs: 
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const started = performance.now();
-  const child = spawn(process.execPath, ['--max-old-space-size=512', '--max-semi-space-size=8', 'apps/api/start.mjs'], {
+  const child = spawn(process.execPath, ['--max-old-space-size=384', '--max-semi-space-size=8', 'apps/api/start.mjs'], {
     env: { ...process.env, PORT: String(port), JALON_DATA: folder, JALON_SAMPLE: 'none', LOG_LEVEL: 'warn' },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
