@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { build } from '../build.mjs';
+import { startEventStore } from './eventstore/server.ts';
 import { lead, parties, propose } from './parties.ts';
 import { type Running, run } from './running.ts';
 import { fact, walkToJ3 } from './walk.ts';
@@ -18,7 +18,6 @@ let server: Running;
 let id: string;
 
 beforeAll(async () => {
-  await build({ force: false, silent: true });
   server = await run({ folder: join(root, 'old') });
   const tokens = await parties(server);
   tokens.charge = await server.token('charge-de-qualification', { nom: 'Camille Martin' });
@@ -73,3 +72,24 @@ test('what is imported into a log that a server holds, or that is cut short, is 
   ]);
   expect(readFileSync(file, 'utf8')).toContain('"end"');
 });
+
+test('a log moves to EventStoreDB and back, and the file is the same to the letter', async () => {
+  const store = await startEventStore({ folder: join(root, 'eventstore') });
+  try {
+    const [node, back] = [join(root, 'node'), join(root, 'back')];
+    const there = await jalon('--data', node, 'import', file, '--eventstore', store.connectionString);
+    expect(there.stdout).toContain('relus et comparés');
+    // Interrupted or not, the same import again changes nothing.
+    await jalon('--data', node, 'import', file, '--eventstore', store.connectionString);
+    const returned = join(root, 'returned.jsonl');
+    await jalon('--data', node, 'export', returned, '--eventstore', store.connectionString);
+    expect(readFileSync(returned, 'utf8')).toBe(readFileSync(file, 'utf8'));
+
+    await jalon('--data', back, 'import', returned);
+    const again = join(root, 'again.jsonl');
+    await jalon('--data', back, 'export', again);
+    expect(readFileSync(again, 'utf8')).toBe(readFileSync(file, 'utf8'));
+  } finally {
+    await store.stop();
+  }
+}, 60_000);

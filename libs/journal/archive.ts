@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { sha256 } from './canonical.ts';
+import { canonicalJson, sha256 } from './canonical.ts';
 import type { Directory, DirectoryReader, ErasablePayload, Person } from './directory.ts';
 import { chainFault, type NewEvent } from './envelope.ts';
 import { type Journal, type JournalReader, NO_STREAM } from './journal.ts';
@@ -24,7 +24,8 @@ export class ArchiveRefused extends Error {
 export type Moved = { events: number; persons: number; payloads: number };
 
 /**
- * A whole log (every stream) and its directory as lines of JSON, in the order in which they are to be written elsewhere.
+ * A whole log (every stream) and its directory as lines of canonical JSON, in the order in which they are to be written
+ * elsewhere: the same log gives the same text, whatever store it lies in.
  * What is appended meanwhile is left out: the archive ends at the tip as of its start.
  */
 export async function* archiveOf(
@@ -33,7 +34,7 @@ export async function* archiveOf(
   say: (events: number) => void = () => undefined,
 ): AsyncGenerator<string> {
   const tip = await journal.tip();
-  const line = (content: Line) => `${JSON.stringify(content)}\n`;
+  const line = (content: Line) => `${canonicalJson(content)}\n`;
   yield line({ archive: ARCHIVE });
   // After the tip: a fact's person and payload are in the directory before the fact is in the log.
   for (const person of directory.persons()) yield line({ person });
