@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type EventStore, startEventStore } from './eventstore/server.ts';
 import { opening, parties, propose, type Tokens, tokenOf } from './parties.ts';
+import { PostgresServer } from './postgres.ts';
 import { type Answer, type Running, run } from './running.ts';
 import { fact, type Step, walkToJ3 } from './walk.ts';
 
@@ -11,18 +12,22 @@ const root = mkdtempSync(join(tmpdir(), 'jalon-eventstore-'));
 const now = () => new Date('2025-07-02T10:00:00.000Z');
 
 let store: EventStore;
+let postgres: PostgresServer;
 let embedded: Running;
 let remote: Running;
 
 beforeAll(async () => {
   store = await startEventStore({ folder: join(root, 'eventstore') });
+  postgres = await PostgresServer.start();
   embedded = await run({ now });
-  remote = await run({ now, folder: join(root, 'node'), env: { ESDB_URL: store.connectionString } });
-});
+  const env = { ESDB_URL: store.connectionString, DATABASE_URL: postgres.url };
+  remote = await run({ now, folder: join(root, 'node'), env });
+}, 60_000);
 afterAll(async () => {
   await remote.stop();
   await embedded.stop();
   await store.stop();
+  await postgres.stop();
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -72,7 +77,7 @@ function sameEverywhere(text: string, id: string): string {
     });
 }
 
-test('the same story over EventStoreDB gets the same answers, to the letter', async () => {
+test('the same story over EventStoreDB and PostgreSQL gets the same answers, to the letter', async () => {
   expect(await story(remote)).toEqual(await story(embedded));
 });
 
