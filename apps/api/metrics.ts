@@ -23,8 +23,8 @@ export class Metrics {
   });
 
   readonly lag = new Gauge({
-    name: 'jalon_projection_lag_positions',
-    help: 'How far behind the journal a read model is, in positions',
+    name: 'jalon_projection_lag_facts',
+    help: 'Facts by which a read model is behind the journal, counted up to 1,000',
     labelNames: ['projection'],
     registers: [this.registry],
   });
