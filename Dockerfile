@@ -10,6 +10,10 @@ FROM node:20-bookworm-slim
 ENV NODE_ENV=production JALON_DATA=/data HOST=0.0.0.0
 WORKDIR /jalon
 COPY --from=build --chown=root:root /jalon/node_modules node_modules
+# Some packages are nested beside the library that wants another version of them: the bundles name them by that path.
+COPY --from=build --chown=root:root /jalon/apps apps
+COPY --from=build --chown=root:root /jalon/libs libs
+COPY --from=build --chown=root:root /jalon/workflows workflows
 COPY --from=build --chown=root:root /jalon/dist dist
 COPY --from=build --chown=root:root /jalon/package.json package.json
 RUN mkdir /data && chown node:node /data
