@@ -157,6 +157,7 @@ const workflow = defineWorkflow({
     passant: { label: 'Passant', sees: 'none' },
   },
   parties: { [DEMANDEUR]: ['demandeur'] },
+  versionChangedBy: [AGENT],
   keyed: ['pieces'],
   exposes: ({ liee }: Context) => ({ liee }),
 });

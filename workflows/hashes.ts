@@ -4,17 +4,17 @@
  */
 export const hashes = {
   'secnumcloud/v1': {
-    hash: '0daaaf369c0c36b869c6a69455037f3119eed5233634eb49b8c546f1c4ffc0c4',
+    hash: 'a617c66c59996c7c98e9f8929081d27997cd500408633b10826b9cafaf56a32b',
     files: {
       'context.ts': '8546c846f9e70cd7cd6293d36ae150448ae96fe0d4f097c61d8c30061115c809',
-      'facts.ts': 'f8a04955eb757303f8cac887148d3556440bf26809f067e803f0ed0e1951e05d',
+      'facts.ts': '3a4c9ac5b76a9df12613c1408571663f5a000add9d878e407d0d18e8c302b9b4',
       'machine.ts': '41f8267f9fc8d02c699f797f5bb3be448440e535a07c51ae6360cee084c52225',
       'pays.ts': '6ea3b66fd64221d80f78b615be75ba18faca0e2827971816036fc5991ad929ec',
       'reasons.ts': '79e115b5f055aa9ab57801b402d4993c6c184147629593b7e33b23a40bc48fe8',
       'referentiel.ts': '6ab5ac5a50abf580ff9a3df25a26213b5e1008dd119e39a00c8ebd53cb9fdf07',
       'roles.ts': 'f330dc2354615ab29a54376a34b6098ba358e2a2f47d25bd3a04314d58587713',
       'secnumcloud-3.2.json': '1b9c65d1940f4c58c2cd906a6753f55fa4e0fd2a958dc09d296f8b18999ec508',
-      'workflow.ts': 'f42e3eb263030abc6ea24706d52743bec7bc2e1cf6ab9dff8d1a6a463e169601',
+      'workflow.ts': 'e41b11fab42e22754fde98c9e15b67be22bdb4c1fab01e30b73fda50437e0251',
     },
   },
 };

@@ -1,17 +1,34 @@
-import { beginning, type Catalogue, fold, type PublishedWorkflow, type Situation } from '@jalon/flow';
-import { type Journal, type StoredEvent, stateHash } from '@jalon/journal';
+import {
+  beginning,
+  type Catalogue,
+  type FindWorkflow,
+  fatesOf,
+  followed,
+  isBesideTheMachine,
+  type PublishedWorkflow,
+  Reading,
+  type RecordedFact,
+  type Situation,
+  WorkflowUnknown,
+  workflowAfter,
+} from '@jalon/flow';
+import { type Journal, type StoredEvent, type StreamRange, stateHash } from '@jalon/journal';
 import { LRUCache } from 'lru-cache';
 import { HistoryUnreadable } from './faults.ts';
+
+/** What is known of each fact of a dossier: its revision, and the type of the fact that it is or corrects in the end. */
+export type Known = { revision: number; about: string };
 
 /** A dossier as the engine holds it: where it stands, and what the next envelope must follow. */
 export type Dossier = {
   id: string;
+  /** The version that it follows now. */
   workflow: PublishedWorkflow;
   situation: Situation;
   /** The last fact's hash, instant and position. */
   last: { hash: string; recordedAt: string; position: bigint };
-  /** Ids of all its facts -> revision: a proposal that was already accepted is recognised here. */
-  ids: Map<string, number>;
+  /** All its facts by id: a proposal that was already accepted is recognised here, and what a correction is about. */
+  ids: Map<string, Known>;
 };
 
 /** The stream of a dossier. */
@@ -64,15 +81,42 @@ export class Dossiers {
     this.#recent.delete(id);
   }
 
+  /** The facts of a dossier as recorded, from the first to a revision. */
+  async history(id: string, to?: number): Promise<RecordedFact[]> {
+    const facts: RecordedFact[] = [];
+    for await (const event of this.events(id, to === undefined ? {} : { to })) facts.push(recordedFact(id, event));
+    return facts;
+  }
+
+  /** The stored events of a dossier, oldest first. */
+  async *events(id: string, range: StreamRange = {}): AsyncGenerator<StoredEvent, void, undefined> {
+    for await (const page of this.journal.read(streamOf(id), range)) yield* page;
+  }
+
+  /** How workflows are found by name and version. */
+  readonly find: FindWorkflow = (name, version) => this.catalogue.find(name, version);
+
+  /** The dossier after one more stored fact. A correction makes its whole history read anew. @throws HistoryUnreadable */
+  async follow(dossier: Dossier, event: StoredEvent): Promise<Dossier> {
+    if (!isBesideTheMachine(event.envelope.type)) return follow(dossier, event);
+    const reading = await this.#reread(dossier.id, event);
+    return checked(dossier, reading, event);
+  }
+
+  /** A dossier before its first fact. @throws HistoryUnreadable when this build does not have its workflow */
+  begin(id: string, first: StoredEvent): Dossier {
+    const workflow = readably(id, first, () => workflowAfter(recordedFact(id, first), this.find));
+    return blank(id, workflow);
+  }
+
   async #read(id: string, held: Dossier | null, to?: number): Promise<Dossier | null> {
     const range = { from: held ? held.situation.revision + 1 : 0, ...(to === undefined ? {} : { to }) };
     let dossier = held;
     let tail: StoredEvent | undefined;
-    for await (const page of this.journal.read(streamOf(id), range))
-      for (const event of page) {
-        dossier = follow(dossier ?? this.#begin(id, event), event);
-        tail = event;
-      }
+    for await (const event of this.events(id, range)) {
+      dossier = await this.follow(dossier ?? this.begin(id, event), event);
+      tail = event;
+    }
     if (dossier && tail && situationHash(dossier.situation) !== tail.envelope.stateHash)
       throw new HistoryUnreadable(
         `The history of dossier ${id} does not lead to the state recorded at revision ${tail.envelope.revision}.`,
@@ -80,22 +124,33 @@ export class Dossiers {
     return dossier;
   }
 
-  #begin(id: string, { envelope }: StoredEvent): Dossier {
-    const pinned = envelope.workflow;
-    const workflow = pinned && this.catalogue.find(pinned.name, pinned.version);
-    if (!workflow || workflow.hash !== pinned.hash)
-      throw new HistoryUnreadable(
-        `Dossier ${id} follows ${pinned?.name ?? 'no workflow'} ${pinned?.version ?? ''} (${pinned?.hash ?? '-'}), which this build does not have.`,
-      );
-    const last = { hash: '', recordedAt: '', position: -1n };
-    return { id, workflow, situation: beginning(workflow), last, ids: new Map() };
+  /** Reads a history twice rather than holding it: once for what its corrections say, once to fold it. */
+  async #reread(id: string, last: StoredEvent): Promise<Situation> {
+    const range = { to: last.envelope.revision };
+    const corrections: RecordedFact[] = [];
+    for await (const event of this.events(id, range))
+      if (event.envelope.target !== undefined) corrections.push(recordedFact(id, event));
+    const workflow = readably(id, last, () => workflowAfter(recordedFact(id, last), this.find));
+    const reading = new Reading(workflow, fatesOf(corrections), false);
+    for await (const event of this.events(id, range)) readably(id, event, () => reading.take(recordedFact(id, event)));
+    return reading.situation;
   }
 }
 
-/** The dossier after one more stored fact. */
+/** A dossier that has no fact yet. */
+export function blank(id: string, workflow: PublishedWorkflow): Dossier {
+  const last = { hash: '', recordedAt: '', position: -1n };
+  return { id, workflow, situation: beginning(workflow), last, ids: new Map() };
+}
+
+/** The dossier after one more stored fact that its machine received. @throws HistoryUnreadable */
 export function follow(dossier: Dossier, event: StoredEvent): Dossier {
+  const next = () => followed(dossier.situation, recordedFact(dossier.id, event));
+  return checked(dossier, readably(dossier.id, event, next), event);
+}
+
+function checked(dossier: Dossier, situation: Situation, event: StoredEvent): Dossier {
   const { envelope } = event;
-  const situation = folded(dossier, event);
   if (situation.state.state !== envelope.to || situation.revision !== envelope.revision)
     throw new HistoryUnreadable(
       `Fact ${envelope.revision} (${envelope.type}) of dossier ${dossier.id} leads to ${situation.state.state}, not to ${envelope.to} as recorded.`,
@@ -104,26 +159,37 @@ export function follow(dossier: Dossier, event: StoredEvent): Dossier {
 }
 
 // Whatever goes wrong in a pure fold of what is stored, it is what is stored that cannot be read.
-function folded(dossier: Dossier, event: StoredEvent): Situation {
+function readably<T>(id: string, event: StoredEvent, read: () => T): T {
   try {
-    return fold(dossier.situation, pastFact(dossier.id, event));
+    return read();
   } catch (cause) {
     const { revision, type } = event.envelope;
+    if (cause instanceof WorkflowUnknown) {
+      const { name, version, hash } = cause.wanted;
+      throw new HistoryUnreadable(
+        `Dossier ${id} follows ${name} ${version} (${hash}), which this build does not have.`,
+        { cause },
+      );
+    }
     const { message } = cause as Error;
-    throw new HistoryUnreadable(`Fact ${revision} (${type}) of dossier ${dossier.id} cannot be read: ${message}`, {
-      cause,
-    });
+    throw new HistoryUnreadable(`Fact ${revision} (${type}) of dossier ${id} cannot be read: ${message}`, { cause });
   }
 }
 
 /** The dossier after an event whose situation is known. The ids are shared: they only ever grow. */
 export function after(dossier: Dossier, situation: Situation, { envelope, hash, position }: StoredEvent): Dossier {
-  dossier.ids.set(envelope.id, envelope.revision);
-  return { ...dossier, situation, last: { hash, recordedAt: envelope.recordedAt, position } };
+  const { id, revision, type, target, recordedAt } = envelope;
+  const about = target === undefined ? undefined : dossier.ids.get(target)?.about;
+  dossier.ids.set(id, { revision, about: about ?? type });
+  const workflow = situation.workflow as PublishedWorkflow;
+  return { ...dossier, workflow, situation, last: { hash, recordedAt, position } };
 }
 
-function pastFact(dossier: string, { envelope, data, salt }: StoredEvent) {
-  const { id, type, effectiveAt, recordedAt, actor, lookups = {} } = envelope;
+const UNPINNED = { name: 'no workflow', version: 0, hash: '-' };
+
+/** A stored fact as readings take it. */
+export function recordedFact(dossier: string, { envelope, data, salt }: StoredEvent): RecordedFact {
+  const { id, type, effectiveAt, recordedAt, actor, lookups = {}, target, workflow = UNPINNED } = envelope;
   const { iss, sub, role, org } = actor;
   return {
     type,
@@ -134,6 +200,8 @@ function pastFact(dossier: string, { envelope, data, salt }: StoredEvent) {
     recordedAt,
     actor: { iss, sub, role, ...(org === undefined ? {} : { org }) },
     lookups,
+    workflow,
+    ...(target === undefined ? {} : { target }),
     ...(salt === undefined ? {} : { salt }),
   };
 }

@@ -1,10 +1,11 @@
 import {
-  beginning,
   type CalendarDate,
   type Catalogue,
   decide,
+  decideBeside,
   type Fact,
   hiddenMembers,
+  isBesideTheMachine,
   type Lookup,
   type PublishedWorkflow,
   parisDate,
@@ -24,12 +25,13 @@ import {
   type StoredEvent,
 } from '@jalon/journal';
 import { assertBehalf, assertOwnOpening, type Caller, proposingRole, seenBy } from './caller.ts';
-import { after, type Dossier, Dossiers, streamOf } from './dossiers.ts';
+import { type Correction, readCorrection } from './correction.ts';
+import { after, blank, type Dossier, Dossiers, streamOf } from './dossiers.ts';
 import { Contended, DossierNotFound, InvalidProposal, KeyReused, Refused, RevisionMismatch } from './faults.ts';
 import { type Conditions, type Entropy, type Identity, proposalIds } from './identity.ts';
 import { namedFact, type Proposal, readOpening, readProposal } from './proposal.ts';
 import { asEvent, asHappening, type Circumstances, requestDigest } from './record.ts';
-import { type DossierView, dossierView, type FactView, factView } from './views.ts';
+import { type DossierView, dossierView, type FactView, factView, isWithheldFact } from './views.ts';
 
 /** What the engine is made of. Clock and entropy are passed in: nothing inside reads the time or draws at random. */
 export type EngineParts = {
@@ -51,8 +53,8 @@ export type EngineParts = {
 /** An accepted fact, stored: new, or remembered from an earlier request with the same idempotency key. */
 export type Accepted = { dossier: Dossier; event: StoredEvent; seeing: readonly string[]; remembered: boolean };
 
-/** Who proposes, in which role, and by which roles they see the dossier. */
-type Proposer = { caller: Caller; role: string; seeing: readonly string[] };
+/** Who proposes, in which role, and by which roles they see the dossier; what they correct, if they do. */
+type Proposer = { caller: Caller; role: string; seeing: readonly string[]; correction?: Correction };
 
 const REDECISIONS = 8;
 const APPEND_ATTEMPTS = 4;
@@ -93,10 +95,8 @@ export class Engine {
       const existing = conditions.idempotencyKey === undefined ? null : await this.#dossiers.load(ids.dossier);
       if (existing)
         return this.#remembered(existing, ids.event, proposal, seenBy(caller, existing.id, existing).seeing);
-      const situation = beginning(workflow);
-      const last = { hash: '', recordedAt: '', position: -1n };
-      const blank: Dossier = { id: ids.dossier, workflow, situation, last, ids: new Map() };
-      const opened = await this.#record(blank, { caller, role, seeing: [role] }, proposal, ids);
+      const unopened = blank(ids.dossier, workflow);
+      const opened = await this.#record(unopened, { caller, role, seeing: [role] }, proposal, ids);
       return { ...opened, seeing: seenBy(caller, ids.dossier, opened.dossier).seeing };
     });
   }
@@ -133,14 +133,21 @@ export class Engine {
     const { dossier: before, seeing } = seenBy(caller, id, await this.#load(id));
     const { workflow, situation } = before;
     const raw = namedFact(workflow, body);
-    const role = proposingRole(workflow, raw.fact, seeing);
+    let role = proposingRole(workflow, raw.fact, seeing);
     const proposal = readProposal(raw, source);
-    if (proposal.onBehalfOf) assertBehalf(workflow, raw.fact, role, proposal.onBehalfOf, situation.summary);
+    let correction: Correction | undefined;
+    if (isBesideTheMachine(raw.fact.type)) {
+      // A correction lost to a conflict is read again with what came in between.
+      correction = readCorrection(workflow, proposal, await this.#dossiers.history(id, situation.revision), seeing);
+      role = proposingRole(workflow, correction.fact, seeing);
+    }
+    const { fact } = correction ?? raw;
+    if (proposal.onBehalfOf) assertBehalf(workflow, fact, role, proposal.onBehalfOf, situation.summary);
     if (before.ids.has(ids.event)) return this.#remembered(before, ids.event, proposal, seeing);
     const { ifMatch } = conditions;
     if (ifMatch !== undefined && ifMatch !== situation.revision)
       throw new RevisionMismatch(ifMatch, situation.revision);
-    return this.#record(before, { caller, role, seeing }, proposal, ids);
+    return this.#record(before, { caller, role, seeing, ...(correction ? { correction } : {}) }, proposal, ids);
   }
 
   /** The dossier as the caller may see it. @throws DossierNotFound */
@@ -204,7 +211,7 @@ export class Engine {
 
   /** The first answer to a key again, rebuilt from the fact it led to. @throws KeyReused when the request differs */
   async #remembered(now: Dossier, eventId: string, proposal: Proposal, seeing: readonly string[]): Promise<Accepted> {
-    const revision = now.ids.get(eventId) ?? 0;
+    const revision = now.ids.get(eventId)?.revision ?? 0;
     const event = await this.#storedAt(now.id, revision);
     const salt = event.salt ?? this.parts.directory.payload(eventId)?.salt;
     // An erased payload took its salt along: nothing is left to compare with, and the key alone speaks.
@@ -224,7 +231,7 @@ export class Engine {
 
   async #record(
     before: Dossier,
-    { caller, role, seeing }: Proposer,
+    { caller, role, seeing, correction }: Proposer,
     proposal: Proposal,
     ids: Identity,
   ): Promise<Accepted> {
@@ -239,11 +246,20 @@ export class Engine {
       recordedAt: latest(instant.toISOString(), before.last.recordedAt),
       today: parisDate(instant),
       role,
-      lookups: await this.#lookUp(proposal.fact, proposal.data),
+      lookups: await this.#lookUp(correction?.putInPlace ?? proposal),
+      erasable: correction?.erasable ?? proposal.fact.erasable === true,
+      ...(correction?.target === undefined ? {} : { target: correction.target }),
     };
     const proposing = { proposal, caller, now };
-    const fact = asHappening(before.id, proposing);
-    const decision = decide(before.situation, fact, now.today);
+    const fact = asHappening(before, proposing);
+    const decision = correction
+      ? decideBeside(before.situation, fact, {
+          history: correction.history,
+          today: now.today,
+          find: this.#dossiers.find,
+          untold: (id) => isWithheldFact(before, id, seeing),
+        })
+      : decide(before.situation, fact, now.today);
     if (!decision.accepted) {
       const hidden = hiddenMembers(before.workflow, seeing);
       const reader = { author: fact.actor, roles: seeing, hidden, today: now.today };
@@ -298,7 +314,7 @@ export class Engine {
     }
   }
 
-  async #lookUp(fact: Fact, data: Record<string, unknown>): Promise<Record<string, Lookup>> {
+  async #lookUp({ fact, data }: { fact: Fact; data: Record<string, unknown> }): Promise<Record<string, Lookup>> {
     const lookups: Record<string, Lookup> = {};
     for (const id of fact.lookups?.(data as never) ?? []) {
       const other = await this.#load(id);

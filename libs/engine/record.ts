@@ -1,4 +1,4 @@
-import type { CalendarDate, Lookup, PastFact, Situation } from '@jalon/flow';
+import type { CalendarDate, Lookup, PublishedWorkflow, RecordedFact, Situation } from '@jalon/flow';
 import {
   canonicalJson,
   type Directory,
@@ -29,13 +29,17 @@ export type Circumstances = {
   today: CalendarDate;
   role: string;
   lookups: Record<string, Lookup>;
+  /** Its payload can be destroyed: a note, or the correction of one. */
+  erasable: boolean;
+  /** The fact that it corrects. */
+  target?: string;
 };
 
 /** A proposal, who makes it, and under which circumstances. */
 export type Proposing = { proposal: Proposal; caller: Caller; now: Circumstances };
 
-/** The fact as the machine receives it. */
-export function asHappening(dossier: string, { proposal, caller, now }: Proposing): PastFact {
+/** The fact as the machine receives it, or as readings take it. */
+export function asHappening({ id: dossier, workflow }: Dossier, { proposal, caller, now }: Proposing): RecordedFact {
   const { iss, sub, org } = caller;
   const { fact, data } = proposal;
   return {
@@ -47,7 +51,9 @@ export function asHappening(dossier: string, { proposal, caller, now }: Proposin
     recordedAt: now.recordedAt,
     actor: { iss, sub, role: now.role, ...(org === undefined ? {} : { org }) },
     lookups: now.lookups,
-    ...(fact.erasable ? {} : { salt: now.salt }),
+    workflow: { name: workflow.name, version: workflow.version, hash: workflow.hash },
+    ...(now.target === undefined ? {} : { target: now.target }),
+    ...(now.erasable ? {} : { salt: now.salt }),
   };
 }
 
@@ -62,11 +68,11 @@ export type Accepted = { next: Situation; from: string | null; to: string; cross
 export async function asEvent(
   { directory, software }: { directory: Directory; software: string },
   dossier: Dossier,
-  fact: PastFact,
+  fact: RecordedFact,
   { next, from, to, crosses }: Accepted,
   { proposal, caller, now }: Proposing,
 ): Promise<NewEvent> {
-  const { name, version, hash } = dossier.workflow;
+  const { name, version, hash } = next.workflow as PublishedWorkflow;
   const { onBehalfOf, causationId, source, data } = proposal;
   const { iss, sub } = fact.actor;
   const person = (who: { iss: string; sub: string }, named: string | undefined) =>
@@ -77,7 +83,7 @@ export async function asEvent(
     org: onBehalfOf.org,
     ...(await person(behalfPerson(onBehalfOf), onBehalfOf.nom)),
   };
-  const erasable = proposal.fact.erasable === true;
+  const { erasable } = now;
   const salt = erasable ? await keptSalt(directory, { id: fact.id, data, salt: now.salt }) : now.salt;
 
   const envelope: Envelope = {
@@ -96,6 +102,7 @@ export async function asEvent(
     to,
     ...(crosses === undefined ? {} : { crosses }),
     stateHash: situationHash(next),
+    ...(fact.target === undefined ? {} : { target: fact.target }),
     correlationId: proposal.correlationId ?? fact.id,
     ...(causationId === undefined ? {} : { causationId }),
     ...(Object.keys(fact.lookups).length === 0 ? {} : { lookups: { ...fact.lookups } }),

@@ -99,10 +99,16 @@ describe('What a caller is told of what is possible', () => {
       ['demande.avis-rendu', false],
       ['demande.acceptee', false],
       ['dossier.note-ajoutee', false],
+      ['dossier.fait-rectifie', true],
+      ['dossier.fait-annule', true],
+      ['dossier.version-changee', false],
     ]);
     expect((await possible(agent)).filter(([, allowed]) => allowed)).toEqual([
       ['demande.piece-recue', true],
       ['dossier.note-ajoutee', true],
+      ['dossier.fait-rectifie', true],
+      ['dossier.fait-annule', true],
+      ['dossier.version-changee', true],
     ]);
   });
 

@@ -65,8 +65,7 @@ export function factView(
   directory: Directory,
 ): FactView {
   const { envelope, hash, data, position } = event;
-  if (withheldType(dossier.workflow, envelope.type, seeing))
-    return { revision: envelope.revision, hash, withheld: true };
+  if (isWithheldFact(dossier, envelope.id, seeing)) return { revision: envelope.revision, hash, withheld: true };
   const { id, type, revision, effectiveAt, recordedAt, actor, onBehalfOf } = envelope;
   const erasable = event.salt === undefined;
   const meta = {
@@ -78,6 +77,11 @@ export function factView(
   };
   const shown = erasable ? (directory.payload(id)?.data ?? {}) : data;
   return { id, type, revision, position: String(position), effectiveAt, recordedAt, data: shown, meta };
+}
+
+/** Whether a fact of a dossier is withheld from one who sees by these roles: a correction is as visible as what it corrects. */
+export function isWithheldFact({ workflow, ids }: Dossier, id: string, seeing: readonly string[]): boolean {
+  return withheldType(workflow, ids.get(id)?.about ?? '', seeing);
 }
 
 /** A recorded person with the name that the directory holds in place of the commitment. */

@@ -137,6 +137,7 @@ const permis = defineWorkflow({
     chef: { label: 'Chef', sees: 'all' },
     public: { label: 'Public', sees: 'none' },
   },
+  versionChangedBy: [],
   parties: { demandeur: ['demandeur'] },
   keyed: [],
 });
@@ -290,6 +291,9 @@ describe('ce qui est possible', () => {
       ['permis.controle', false],
       ['permis.accorde', false],
       ['permis.abandonne', true],
+      ['dossier.fait-rectifie', true],
+      ['dossier.fait-annule', true],
+      ['dossier.version-changee', false],
     ]);
     expect(possible(beginning(permis), reader('agent'))).toMatchObject([{ type: 'permis.demande', allowed: true }]);
   });

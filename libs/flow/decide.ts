@@ -1,4 +1,6 @@
 import { getNextTransitions } from 'xstate';
+import { possibleBeside } from './beside.ts';
+import { DATE_RULES, dateRules } from './date-rules.ts';
 import type { CalendarDate } from './dates.ts';
 import type { Fact } from './fact.ts';
 import { crossing, fold, type PastFact, type Situation } from './situation.ts';
@@ -11,25 +13,6 @@ export type BrokenRule = { rule: string; message: string; field?: string };
 export type Decision =
   | { accepted: true; next: Situation; from: string | null; to: string; crosses?: string }
   | { accepted: false; state: string | null; reasons: BrokenRule[] };
-
-/** The rules of dates that hold for every fact (procedure, rule 4.2). */
-export const DATE_RULES: Record<'future' | 'order', Rule> = {
-  future: {
-    rule: 'date-non-future',
-    message: "La date d'effet n'est pas dans le futur.",
-    needs: ['date'],
-  },
-  order: {
-    rule: 'date-dans-l-ordre',
-    message: "La date d'effet n'est pas antérieure à celle d'un fait déjà enregistré.",
-    needs: ['date'],
-  },
-};
-
-/** The dates rules of a fact: free facts may carry any past date. */
-export function dateRules(fact: Fact): readonly Rule[] {
-  return fact.free ? [DATE_RULES.future] : [DATE_RULES.future, DATE_RULES.order];
-}
 
 function guardHolds(situation: Situation, guard: string, event: Happening): boolean {
   const implementation = situation.workflow.machine.implementations.guards[guard] as (
@@ -75,6 +58,10 @@ export function decide(situation: Situation, proposal: PastFact, today: Calendar
       message: `La date d'effet (${proposal.effectiveAt}) est antérieure à celle d'un fait déjà enregistré (${situation.since}).`,
     });
   for (const rule of way.rules) if (!holds(situation, rule, proposal)) reasons.push(broken(situation, rule));
+  if (reasons.length === 0 && situation.shadow) {
+    const shadowed = decide(situation.shadow, proposal, today);
+    if (!shadowed.accepted) reasons.push(...shadowed.reasons);
+  }
   if (reasons.length > 0) return { accepted: false, state, reasons };
 
   const next = fold(situation, proposal);
@@ -125,7 +112,7 @@ export function possible(situation: Situation, reader: Reader): readonly Possibl
   const marks = marksOf(situation, reader);
   let list = known.get(marks);
   if (!list) {
-    list = checklist(situation, reader);
+    list = [...checklist(situation, reader), ...(state.state ? possibleBeside(situation, reader) : [])];
     if (known.size >= CHECKLISTS_PER_STATE) known.clear();
     known.set(marks, list);
   }
@@ -182,7 +169,7 @@ function verdict(situation: Situation, rule: Rule, event: Happening, reader: Rea
   const { needs = [] } = rule;
   if (isHidden(rule, reader) || needs.includes('payload') || needs.includes('lookup')) return null;
   if (!(rule.rule in situation.workflow.machine.implementations.guards)) return null;
-  const today = holds(situation, rule, event);
+  const today = holds(situation, rule, event) && (!situation.shadow || holds(situation.shadow, rule, event));
   if (!needs.includes('date')) return today;
   const earliest = { ...event, effectiveAt: situation.since ?? event.effectiveAt };
   return holds(situation, rule, earliest) === today ? today : null;

@@ -25,6 +25,13 @@ export type FactSpec = {
   crosses?: string;
   /** It opens a dossier. */
   opens?: true;
+  /**
+   * A date makes it true, and nothing else: a correction that makes it false annuls it in the same act (an expiry, once
+   * the end of validity is rectified).
+   */
+  lapses?: true;
+  /** Roles that may annul it, where they are not those that may propose it: what only the clock proposes. */
+  annulledBy?: readonly string[];
   /** It gives the procedure up: possible at any time, and never what a dossier waits for. */
   abandons?: true;
   /** It may carry any past date (procedure, rule 4.2). */

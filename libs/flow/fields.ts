@@ -101,6 +101,20 @@ export function DateField(options: FieldOptions): PropertyDecorator {
   return Checked({ ...options, accepts: isCalendarDate, message, schema: { format: 'date' } });
 }
 
+/** An object whose form depends on something else: who receives it validates it. */
+export function ObjectField(options: FieldOptions): PropertyDecorator {
+  return field(options, 'object', { type: 'object' }, (value) =>
+    isObject(value) && !isArray(value) ? undefined : 'Un objet est attendu.',
+  );
+}
+
+/** The number of a version: a whole number from 1. */
+export function VersionNumber(options: FieldOptions): PropertyDecorator {
+  return field(options, 'version', { type: 'integer', minimum: 1 }, (value) =>
+    Number.isSafeInteger(value) && (value as number) >= 1 ? undefined : 'Un numéro de version est attendu.',
+  );
+}
+
 /** One of a closed list of words. */
 export function OneOf(words: readonly string[], options: FieldOptions): PropertyDecorator {
   return field(options, 'oneOf', { type: 'string', enum: [...words] }, (value) =>

@@ -27,6 +27,11 @@ export type Situation = {
   summary: Readonly<Record<string, string>>;
   /** Member of the context -> salt of the last withheld fact that wrote it. */
   salts: Readonly<Record<string, string>>;
+  /**
+   * The same history with whoever rectified a fact as its author, where that is someone else: rules on the author hold
+   * for both. No part of the state.
+   */
+  shadow?: Situation;
 };
 
 /** A history that the machine does not accept: at which revision and fact it breaks. */
@@ -87,6 +92,7 @@ export function fold(situation: Situation, past: PastFact): Situation {
     crossed: jalon ? [...situation.crossed, { jalon, effectiveAt, recordedAt }] : situation.crossed,
     summary: fact.summary ? { ...situation.summary, ...summaryOf(fact, past.data) } : situation.summary,
     salts: fact.writes && past.salt ? withSalt(situation.salts, fact.writes, past.salt) : situation.salts,
+    ...(situation.shadow ? { shadow: fold(situation.shadow, past) } : {}),
   };
 }
 

@@ -52,6 +52,7 @@ const spec: WorkflowSpec = {
   facts,
   reasons: { prete: { message: 'La demande est prête.' } },
   roles: { agent: { label: 'Agent', sees: 'all' } },
+  versionChangedBy: [],
   parties: {},
   keyed: [],
 };

@@ -1,4 +1,5 @@
 import { type AnyStateMachine, type AnyStateNode, initialTransition } from 'xstate';
+import { factsBeside, isBesideTheMachine } from './corrections.ts';
 import type { CalendarDate } from './dates.ts';
 import type { Fact } from './fact.ts';
 
@@ -63,6 +64,8 @@ export type WorkflowSpec = {
   parties: Readonly<Record<string, readonly string[]>>;
   /** Members of the context that are maps of many entries (hashed entry by entry). */
   keyed: readonly string[];
+  /** Roles that may move a dossier to another version of the procedure. */
+  versionChangedBy: readonly string[];
   /** What other dossiers may look up of one. */
   exposes?: (context: never) => Record<string, unknown>;
 };
@@ -85,6 +88,7 @@ export type StateSpec = {
 
 /** A procedure: its facts, states, rules and roles, read off its machine once. */
 export type Workflow = Omit<WorkflowSpec, 'facts' | 'keyed'> & {
+  /** Those of the machine, then the three beside it: rectification, annulment, change of version. */
   facts: ReadonlyMap<string, Fact>;
   keyed: ReadonlySet<string>;
   /** By state string; the state before the opening, from which no dossier is shown, is `null`. */
@@ -112,7 +116,8 @@ export const BEFORE = 'avant';
  * without a jalon, a role or a member of the context that does not exist.
  */
 export function defineWorkflow(spec: WorkflowSpec): Workflow {
-  const facts = new Map(spec.facts.map((fact) => [fact.type, fact]));
+  const beside = factsBeside(spec);
+  const facts = new Map([...spec.facts, ...beside].map((fact) => [fact.type, fact]));
   const { guards: written, actions } = spec.machine.implementations;
   const used = new Set<string>();
   const states = new Map<string | null, StateSpec>();
@@ -157,6 +162,7 @@ export function defineWorkflow(spec: WorkflowSpec): Workflow {
     for (let node: AnyStateNode | undefined = leaf; node; node = node.parent)
       for (const type of node.transitions.keys()) {
         if (!facts.has(type)) fail(`${node.id} accepts ${type}, which is not declared`);
+        if (isBesideTheMachine(type)) fail(`${node.id} accepts ${type}, which no machine receives`);
         accepted.add(type);
         const found = candidates(node, type);
         const inner = accepts.get(type);
@@ -171,8 +177,8 @@ export function defineWorkflow(spec: WorkflowSpec): Workflow {
     const jalon = meta.jalon ?? '';
     states.set(state, { state: state ?? '', label: meta.label ?? '', jalon, final: jalon === FINAL, accepts });
   }
-  if (facts.size < spec.facts.length) fail('two facts have the same type');
-  for (const type of facts.keys()) if (!accepted.has(type)) fail(`${type} is accepted nowhere`);
+  if (facts.size < spec.facts.length + beside.length) fail('two facts have the same type');
+  for (const { type } of spec.facts) if (!accepted.has(type)) fail(`${type} is accepted nowhere`);
   const members = Object.keys(initialTransition(spec.machine)[0].context as object);
   const remembered = (who: string, names: readonly string[] = []) => {
     for (const name of names) if (!members.includes(name)) fail(`${who} names ${name}, which the context has not`);
@@ -183,8 +189,10 @@ export function defineWorkflow(spec: WorkflowSpec): Workflow {
   };
   remembered('keyed', spec.keyed);
   playing('parties', Object.keys(spec.parties));
-  for (const { type, by, withheldFrom, writes, deadlines = [] } of spec.facts) {
+  playing('versionChangedBy', spec.versionChangedBy);
+  for (const { type, by, annulledBy, withheldFrom, writes, deadlines = [] } of spec.facts) {
     playing(type, by);
+    playing(type, annulledBy);
     playing(type, withheldFrom);
     remembered(type, writes);
     for (const closing of deadlines.flatMap(({ closedBy }) => closedBy))

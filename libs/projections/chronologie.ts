@@ -3,7 +3,7 @@ import type { Source } from '@jalon/journal';
 import { type CompiledQuery, sql } from 'kysely';
 import { type ClosedDeadline, deadlineLabel, followDeadlines, type OpenDeadline } from './deadlines.ts';
 import type { Correction, Projection, ReadFact } from './projection.ts';
-import { declaredFact, stateAfter } from './readings.ts';
+import { stateAfter } from './readings.ts';
 import type { ReadModelStore } from './store.ts';
 import { announcedTarget, isMissed, periodEnd, type Target } from './targets.ts';
 
@@ -282,7 +282,7 @@ export class Chronologie {
         version = beside.version;
         workflow = this.catalogue.find(name, version);
       }
-      shown.push(completed(entry, declaredFact(workflow, type)?.label ?? type, view));
+      shown.push(completed(entry, workflow?.facts.get(type)?.label ?? type, view));
     }
     return shown;
   }

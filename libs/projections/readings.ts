@@ -1,16 +1,9 @@
-import { type Catalogue, type PublishedWorkflow, valueAt } from '@jalon/flow';
+import { type Catalogue, fatesOf, type PublishedWorkflow, type Touching } from '@jalon/flow';
 import type { JournalReader, StoredEvent } from '@jalon/journal';
-import type { Correction, DeclaredFact, ReadFact } from './projection.ts';
+import type { Correction, ReadFact } from './projection.ts';
 
 /** Streams that hold dossiers. */
 export const DOSSIERS = 'dossier-';
-
-/** The facts that every workflow has and no machine receives (procedure, "At any time"). */
-const BESIDE_THE_MACHINE: Readonly<Record<string, DeclaredFact>> = {
-  'dossier.fait-rectifie': { type: 'dossier.fait-rectifie', label: 'Fait rectifié' },
-  'dossier.fait-annule': { type: 'dossier.fait-annule', label: 'Fait annulé' },
-  'dossier.version-changee': { type: 'dossier.version-changee', label: 'Version de la procédure changée' },
-};
 
 /** A stored event on its way to projections: its dossier, and its meaning or why this build gives it none. */
 export type Arrival = { event: StoredEvent; dossier: string } & ({ read: ReadFact } | { read: null; fault: unknown });
@@ -41,7 +34,7 @@ export class Readings {
     const { workflow: pinned, type, to, effectiveAt, crosses } = event.envelope;
     if (!pinned) throw new Error(`${type} names no workflow`);
     const workflow = this.#workflow(pinned.name, pinned.version);
-    const fact = declaredFact(workflow, type);
+    const fact = workflow.facts.get(type);
     if (!fact) throw new Error(`${pinned.name} ${pinned.version} declares no fact ${type}`);
     if (to === undefined || !workflow.states.has(to))
       throw new Error(`${pinned.name} ${pinned.version} has no state ${to}`);
@@ -73,11 +66,6 @@ export class Readings {
   }
 }
 
-/** What a workflow declares of a type of fact, or what holds of it in every workflow. */
-export function declaredFact(workflow: PublishedWorkflow | undefined, type: string): DeclaredFact | undefined {
-  return workflow?.facts.get(type) ?? BESIDE_THE_MACHINE[type];
-}
-
 function dossierOf({ envelope }: StoredEvent): string {
   return envelope.stream.slice(DOSSIERS.length);
 }
@@ -100,36 +88,34 @@ export function stateAfter({ workflow, event }: ReadFact): {
   return { state, label, jalon, final };
 }
 
-type Fate = { correction: Correction; data?: Record<string, unknown>; effectiveAt?: string };
-
-/** A history with its corrections applied: the latest one that touches a fact decides, and corrections can be corrected. */
+/** A history with its corrections applied. */
 function corrected(facts: readonly ReadFact[]): ReadFact[] {
-  const fates = new Map<string, Fate>();
-  for (const read of [...facts].reverse()) {
-    const target = read.event.envelope.target;
-    const own = fates.get(read.event.envelope.id);
-    if (target !== undefined && own?.correction.kind !== 'annulled' && !fates.has(target))
-      fates.set(target, fateBy(read, own));
-  }
-  for (const [id, correction] of endingsUndone(facts)) if (!fates.has(id)) fates.set(id, { correction });
+  const fates = fatesOf(facts.map(touching));
+  const revisions = new Map(facts.map(({ event: { envelope } }) => [envelope.id, envelope.revision]));
+  const undone = endingsUndone(facts);
+  const correctionOf = (id: string): Correction | undefined => {
+    const fate = fates.get(id);
+    return fate ? { id: fate.by, revision: revisions.get(fate.by) as number, kind: fate.kind } : undone.get(id);
+  };
 
   const types = new Map<string, string>();
   const crossed = new Set<string>();
   return facts.map((read) => {
     const { id, type, target } = read.event.envelope;
     const fate = fates.get(id);
+    const correction = correctionOf(id);
     const about = target === undefined ? undefined : types.get(target);
     types.set(id, about ?? type);
     const { crosses: _recorded, ...rest } = read;
     const now: ReadFact = {
       ...rest,
-      data: fate?.data ?? read.data,
+      data: (fate?.data as ReadFact['data'] | null | undefined) ?? read.data,
       effectiveAt: fate?.effectiveAt ?? read.effectiveAt,
     };
-    if (fate) now.corrected = fate.correction;
+    if (correction) now.corrected = correction;
     if (about !== undefined) now.about = about;
     const milestone = read.fact.crosses;
-    if (milestone !== undefined && fate?.correction.kind !== 'annulled' && !crossed.has(milestone)) {
+    if (milestone !== undefined && correction?.kind !== 'annulled' && !crossed.has(milestone)) {
       crossed.add(milestone);
       now.crosses = milestone;
     }
@@ -137,18 +123,9 @@ function corrected(facts: readonly ReadFact[]): ReadFact[] {
   });
 }
 
-/** What a correction does to its target. Its own payload may have been rectified in turn. */
-function fateBy({ event, fact, data: recorded }: ReadFact, own: Fate | undefined): Fate {
-  const { id, revision } = event.envelope;
-  if (fact.type === 'dossier.fait-annule') return { correction: { id, revision, kind: 'annulled' } };
-  const data = own?.data ?? recorded;
-  const should = valueAt(data, 'donnees');
-  const since = valueAt(data, 'effectiveAt');
-  return {
-    correction: { id, revision, kind: 'rectified' },
-    ...(typeof should === 'object' && should !== null ? { data: should as Record<string, unknown> } : {}),
-    ...(typeof since === 'string' ? { effectiveAt: since } : {}),
-  };
+function touching({ event: { envelope, salt }, data }: ReadFact): Touching {
+  const { id, type, actor, recordedAt, lookups = {}, target } = envelope;
+  return { id, type, actor, recordedAt, lookups, target, data, salt };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Catalogue, type Fact, type PublishedWorkflow, type StateSpec } from '@jalon/flow';
+import { Catalogue, type Fact, factsBeside, type PublishedWorkflow, type StateSpec } from '@jalon/flow';
 import { dataHash, type Envelope, FORMAT, type Journal, type NewEvent, NO_STREAM, seal } from '@jalon/journal';
 
 /**
@@ -53,6 +53,11 @@ function state(name: string, label: string, jalon: string): StateSpec {
   return { state: name, label, jalon, final: jalon === 'fin', accepts: new Map() };
 }
 
+const ROLES: PublishedWorkflow['roles'] = {
+  charge: { label: 'Chargé', sees: 'all' },
+  prestataire: { label: 'Prestataire', sees: 'own' },
+};
+
 const STATES: readonly StateSpec[] = [
   state('demande.deposee', 'Demande en examen', 'J0'),
   state('demande.incomplete', 'Compléments attendus', 'J0'),
@@ -78,9 +83,11 @@ const toy: Partial<PublishedWorkflow> = {
   version: 1,
   label: 'Essai',
   hash: 'e'.repeat(64),
-  facts: new Map(FACTS.map((each) => [each.type, each])),
+  facts: new Map(
+    [...FACTS, ...factsBeside({ roles: ROLES, facts: FACTS, versionChangedBy: [] })].map((each) => [each.type, each]),
+  ),
   states: new Map(STATES.map((each) => [each.state, each])),
-  roles: { charge: { label: 'Chargé', sees: 'all' }, prestataire: { label: 'Prestataire', sees: 'own' } },
+  roles: ROLES,
 };
 
 /** A catalogue of the toy alone. */

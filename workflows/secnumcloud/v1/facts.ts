@@ -618,7 +618,12 @@ export class SuiviRenouvellementDemande {
   @Uuid({ label: 'Nouveau dossier' }) dossier!: string;
 }
 
-@defineFact('suivi.qualification-expiree', { label: 'Qualification expirée', by: [HORLOGE] })
+@defineFact('suivi.qualification-expiree', {
+  label: 'Qualification expirée',
+  by: [HORLOGE],
+  lapses: true,
+  annulledBy: [DIRECTEUR],
+})
 export class SuiviQualificationExpiree {}
 
 // ── At any time ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { hiddenMembers, possible, waitsFor, xstateTypes } from '@jalon/flow';
+import {
+  ANNULMENT,
+  hiddenMembers,
+  isBesideTheMachine,
+  possible,
+  RECTIFICATION,
+  VERSION_CHANGE,
+  waitsFor,
+  xstateTypes,
+} from '@jalon/flow';
 import { describe, expect, test } from '@jest/globals';
 import { fact, upTo, wayTo } from '../../../test/walk.ts';
 import { type Given, given, TODAY } from './scenario.ts';
@@ -77,11 +86,13 @@ describe('ce qui est possible', () => {
   });
 
   test.each([...secnumcloud.states.keys()].filter((etat) => etat !== null))(
-    'dans %s est ce que XState lui-même envisage',
+    'dans %s est ce que XState lui-même envisage, et les corrections',
     (etat) => {
       const { situation } = given(...wayTo(etat));
       const types = possible(situation, lecteur('auditeur')).map(({ type }) => type);
-      expect(new Set(types)).toEqual(xstateTypes(situation));
+      const horsMachine = types.filter(isBesideTheMachine);
+      expect(new Set(types.filter((type) => !isBesideTheMachine(type)))).toEqual(xstateTypes(situation));
+      expect(horsMachine).toEqual([RECTIFICATION, ANNULMENT, ...(situation.state.final ? [] : [VERSION_CHANGE])]);
     },
   );
 });

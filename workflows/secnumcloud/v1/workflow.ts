@@ -3,7 +3,7 @@ import type { Context } from './context.ts';
 import * as facts from './facts.ts';
 import { machine } from './machine.ts';
 import { reasons, routing } from './reasons.ts';
-import { parties, roles } from './roles.ts';
+import { CHARGE, parties, roles } from './roles.ts';
 
 /** The qualification of a service against SecNumCloud, version 1. */
 export const secnumcloud = defineWorkflow({
@@ -16,6 +16,7 @@ export const secnumcloud = defineWorkflow({
   routing,
   roles,
   parties,
+  versionChangedBy: [CHARGE],
   keyed: ['audits', 'constats'],
   exposes: ({ renouvelleDe }: Context) => ({ renouvelleDe }),
 });

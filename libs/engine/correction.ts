@@ -1,0 +1,74 @@
+import {
+  ANNULMENT,
+  correctors,
+  type Fact,
+  type FieldError,
+  isWithheld,
+  type PublishedWorkflow,
+  RECTIFICATION,
+  type RecordedFact,
+  rootOf,
+  validatePayload,
+} from '@jalon/flow';
+import { InvalidProposal } from './faults.ts';
+import type { Proposal } from './proposal.ts';
+
+/** What a proposal beside the machine turns out to concern, once the history is at hand. */
+export type Correction = {
+  history: readonly RecordedFact[];
+  /** The fact that it touches, as far as the caller may know of it. */
+  target?: string;
+  /** As `Fact`, but proposed by those who may correct what it touches in the end. */
+  fact: Fact;
+  /** It corrects, in the end, a fact that can be erased: so can it. */
+  erasable: boolean;
+  /** The payload that takes the place of a recorded one in the end, and what that is of: for look-ups. */
+  putInPlace?: { fact: Fact; data: Record<string, unknown> };
+};
+
+/** A proposal of a fact that touches an earlier one, or changes the version. */
+type Beside = { fact: Fact; data: Record<string, unknown> };
+
+/**
+ * Reads a proposal beside the machine against the history. What it touches and the caller may not see is not found.
+ * @throws InvalidProposal when what should have been is not of the form of the fact it rectifies.
+ */
+export function readCorrection(
+  workflow: PublishedWorkflow,
+  { fact, data }: Pick<Proposal, 'fact' | 'data'>,
+  history: readonly RecordedFact[],
+  seeing: readonly string[],
+): Correction {
+  const target = history.find(({ id }) => id === data.fait);
+  const root = target && workflow.facts.get(rootOf(history, target.id)?.type ?? '');
+  if (!target || !root || isWithheld(root, seeing)) return { history, fact, erasable: false };
+  const errors: FieldError[] = [];
+  const last = fact.type === RECTIFICATION ? putInPlace(workflow, { fact, data }, history, '/data', errors) : undefined;
+  if (errors.length > 0) throw new InvalidProposal(errors);
+  return {
+    history,
+    target: target.id,
+    fact: { ...fact, by: correctors(fact.type, root) },
+    erasable: root.erasable === true,
+    ...(last ? { putInPlace: last } : {}),
+  };
+}
+
+/** Checks what each rectification puts in place by the form of what it touches: a rectification may rectify another. */
+function putInPlace(
+  workflow: PublishedWorkflow,
+  { data }: Beside,
+  history: readonly RecordedFact[],
+  at: string,
+  errors: FieldError[],
+): Correction['putInPlace'] {
+  const target = history.find(({ id }) => id === data.fait);
+  const fact = workflow.facts.get(target?.type ?? '');
+  if (!fact) return undefined;
+  const should = data.donnees as Record<string, unknown>;
+  const path = `${at}/donnees`;
+  errors.push(...validatePayload(fact.payload, should, path));
+  if (fact.type === RECTIFICATION && errors.length === 0)
+    return putInPlace(workflow, { fact, data: should }, history, path, errors);
+  return fact.type === ANNULMENT ? undefined : { fact, data: should };
+}

@@ -1,0 +1,21 @@
+import type { Fact } from './fact.ts';
+import type { Rule } from './workflow.ts';
+
+/** The rules of dates that hold for every fact (procedure, rule 4.2). */
+export const DATE_RULES: Record<'future' | 'order', Rule> = {
+  future: {
+    rule: 'date-non-future',
+    message: "La date d'effet n'est pas dans le futur.",
+    needs: ['date'],
+  },
+  order: {
+    rule: 'date-dans-l-ordre',
+    message: "La date d'effet n'est pas antérieure à celle d'un fait déjà enregistré.",
+    needs: ['date'],
+  },
+};
+
+/** The dates rules of a fact: free facts may carry any past date. */
+export function dateRules(fact: Fact): readonly Rule[] {
+  return fact.free ? [DATE_RULES.future] : [DATE_RULES.future, DATE_RULES.order];
+}

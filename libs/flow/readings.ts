@@ -1,0 +1,174 @@
+import type { PublishedWorkflow } from './catalogue.ts';
+import { asRead, type Fate, fatesOf, isBesideTheMachine, type RecordedFact } from './corrections.ts';
+import { type CalendarDate, parisDate } from './dates.ts';
+import { type BrokenRule, decide } from './decide.ts';
+import { beginning, fold, ReplayBroken, type Situation } from './situation.ts';
+
+/** How to find the workflow of a name and version, undefined when this build has none. */
+export type FindWorkflow = (name: string, version: number) => PublishedWorkflow | undefined;
+
+/** A history that a correction or another version makes unacceptable: at which fact, and by which rules. */
+export class HistoryBroken extends Error {
+  override readonly name = 'HistoryBroken';
+  constructor(
+    readonly fact: RecordedFact,
+    readonly revision: number,
+    readonly reasons: readonly BrokenRule[],
+  ) {
+    super(`Fact ${revision} (${fact.type}) is refused: ${reasons.map(({ rule }) => rule).join(', ')}.`);
+  }
+}
+
+/** This build has no workflow of this name, version and hash. */
+export class WorkflowUnknown extends Error {
+  override readonly name = 'WorkflowUnknown';
+  constructor(readonly wanted: RecordedFact['workflow']) {
+    super(`This build does not have ${wanted.name} ${wanted.version} (${wanted.hash}).`);
+  }
+}
+
+/** The workflow under which a dossier stands after a fact. @throws WorkflowUnknown */
+export function workflowAfter({ workflow: pinned }: RecordedFact, find: FindWorkflow): PublishedWorkflow {
+  const workflow = find(pinned.name, pinned.version);
+  if (workflow?.hash !== pinned.hash) throw new WorkflowUnknown(pinned);
+  return workflow as PublishedWorkflow;
+}
+
+/**
+ * One reading of a history, fact by fact from the first: what corrections annulled is left out, what they rectified is
+ * read as rectified, and facts beside the machine change nothing themselves.
+ */
+export class Reading {
+  #situation: Situation;
+  #shadow: Situation | undefined;
+  #revision = -1;
+
+  /** `strictly`: decide on every fact again, as when it was recorded, instead of trusting what was accepted. */
+  constructor(
+    workflow: PublishedWorkflow,
+    private readonly fates: ReadonlyMap<string, Fate>,
+    private readonly strictly: boolean,
+  ) {
+    this.#situation = beginning(workflow);
+  }
+
+  /** Where the dossier stands after the facts taken so far. */
+  get situation(): Situation {
+    const situation = { ...this.#situation, revision: this.#revision };
+    return this.#shadow ? { ...situation, shadow: { ...this.#shadow, revision: this.#revision } } : situation;
+  }
+
+  /**
+   * Takes the next fact, unless as read it is effective after `by`.
+   * @throws HistoryBroken when it is decided on again and refused, ReplayBroken when the machine does not accept it.
+   */
+  take(recorded: RecordedFact, by?: CalendarDate): void {
+    this.#revision += 1;
+    if (isBesideTheMachine(recorded.type)) return;
+    const fate = this.fates.get(recorded.id);
+    const fact = asRead(recorded, fate);
+    if (!fact || (by !== undefined && fact.effectiveAt > by)) return;
+    const declared = this.#situation.workflow.facts.get(fact.type);
+    if (declared?.lapses && this.fates.size > 0 && this.#refusal(this.#situation, fact, fate)) return;
+    if (this.strictly) this.#assertAccepted(fact, fate);
+    this.#fold(fact, fate);
+  }
+
+  #fold(fact: RecordedFact, fate: Fate | undefined): void {
+    const corrector = otherAuthor(fact, fate);
+    if (corrector) this.#shadow ??= this.#situation;
+    if (this.#shadow) this.#shadow = this.#folded(this.#shadow, corrector ? { ...fact, actor: corrector } : fact);
+    this.#situation = this.#folded(this.#situation, fact);
+  }
+
+  #folded(situation: Situation, fact: RecordedFact): Situation {
+    try {
+      return fold(situation, fact);
+    } catch (broken) {
+      if (!(broken instanceof ReplayBroken)) throw broken;
+      throw new ReplayBroken(this.#revision, broken.type, broken.state);
+    }
+  }
+
+  #assertAccepted(fact: RecordedFact, fate: Fate | undefined): void {
+    const reasons = this.#refusal(this.#situation, fact, fate) ?? this.#refusalOfCorrector(fact, fate);
+    if (reasons) throw new HistoryBroken(fact, this.#revision, reasons);
+  }
+
+  /** Rules on the author hold for whoever corrected a fact too: as its author, and of those facts it depends on. */
+  #refusalOfCorrector(fact: RecordedFact, fate: Fate | undefined): readonly BrokenRule[] | undefined {
+    const corrector = otherAuthor(fact, fate);
+    const before = this.#shadow ?? (corrector && this.#situation);
+    return before && this.#refusal(before, corrector ? { ...fact, actor: corrector } : fact, fate);
+  }
+
+  #refusal(situation: Situation, fact: RecordedFact, fate: Fate | undefined): readonly BrokenRule[] | undefined {
+    const known = fate?.recordedAt ?? fact.recordedAt;
+    const decision = decide(situation, fact, parisDate(new Date(known)));
+    return decision.accepted ? undefined : decision.reasons;
+  }
+}
+
+/** Who rectified a fact in the place of its author, where that is someone else. */
+function otherAuthor({ actor }: RecordedFact, fate: Fate | undefined): RecordedFact['actor'] | undefined {
+  const author = fate?.author;
+  return author && (author.iss !== actor.iss || author.sub !== actor.sub) ? author : undefined;
+}
+
+/** A point of a history, and which of its readings. */
+export type Moment = {
+  /** The last fact known then, by its revision. */
+  revision: number;
+  /** Only what is effective by then. */
+  effectiveBy?: CalendarDate;
+  /** Every correction of the history applies, not only those recorded up to `revision`. */
+  corrected: boolean;
+};
+
+/**
+ * Where a dossier stood at a moment, by replay of its whole history; null when it was not open then. In the corrected
+ * reading the history follows its present version: that is where its corrections were found to hold.
+ * @throws WorkflowUnknown, ReplayBroken
+ */
+export function situationAt(history: readonly RecordedFact[], moment: Moment, find: FindWorkflow): Situation | null {
+  const { revision, effectiveBy, corrected } = moment;
+  const known = history.slice(0, revision + 1);
+  const deciding = corrected ? history : known;
+  const last = deciding.at(-1);
+  if (!last || known.length === 0) return null;
+  const reading = new Reading(workflowAfter(last, find), fatesOf(deciding), false);
+  for (const [index, fact] of known.entries()) {
+    reading.take(fact, effectiveBy);
+    // Nothing precedes the opening: without it the dossier is not open by then.
+    if (index === 0 && reading.situation.state.state === '') return null;
+  }
+  return reading.situation;
+}
+
+/**
+ * Replays a history fact by fact in the recorded reading: after each, where the dossier stood by what was known then. It
+ * holds the facts it was given, as a correction makes the whole history read anew.
+ */
+export class Replay {
+  readonly #history: RecordedFact[] = [];
+  #situation: Situation | undefined;
+
+  constructor(private readonly find: FindWorkflow) {}
+
+  /** @throws WorkflowUnknown, ReplayBroken */
+  next(fact: RecordedFact): Situation {
+    this.#history.push(fact);
+    this.#situation = isBesideTheMachine(fact.type)
+      ? (situationAt(this.#history, { revision: this.#history.length - 1, corrected: false }, this.find) as Situation)
+      : followed(this.#situation ?? beginning(workflowAfter(fact, this.find)), fact);
+    return this.#situation;
+  }
+}
+
+/** The situation after a fact that the machine received. @throws WorkflowUnknown, ReplayBroken */
+export function followed(situation: Situation, fact: RecordedFact): Situation {
+  const { name, version, hash } = situation.workflow as PublishedWorkflow;
+  const pinned = fact.workflow;
+  if (pinned.name !== name || pinned.version !== version || pinned.hash !== hash) throw new WorkflowUnknown(pinned);
+  return fold(situation, fact);
+}
