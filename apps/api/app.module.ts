@@ -4,6 +4,7 @@ import { DemoController } from './demo.controller.ts';
 import { DossiersController } from './dossiers.controller.ts';
 import { Facts, Metrics } from './metrics.ts';
 import { OperationsController } from './operations.controller.ts';
+import { PastController } from './past.controller.ts';
 import { ProblemsController } from './problems.controller.ts';
 import type { Product } from './product.ts';
 import { ReadModelsController } from './read-models.controller.ts';
@@ -21,6 +22,7 @@ export function appModule(product: Product, config: Config, tokens: Tokens): Dyn
     controllers: config.JALON_ROLES.includes('api')
       ? [
           DossiersController,
+          PastController,
           ReadModelsController,
           WorkflowsController,
           DemoController,

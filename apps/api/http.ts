@@ -1,5 +1,5 @@
 import type { Caller } from '@jalon/engine';
-import { UUID } from '@jalon/flow';
+import { isCalendarDate, UUID } from '@jalon/flow';
 import type { FastifyRequest } from 'fastify';
 import { ProblemRaised } from './problems.ts';
 
@@ -55,6 +55,28 @@ export function integerOf(
   const value = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= min && value <= max)) throw malformed(`${name} est un nombre entier de ${min} à ${max}.`);
   return value;
+}
+
+/** A date in a query. @throws 400 when it is no date that exists */
+export function dateOf(name: string, text: string | undefined): string {
+  if (!isCalendarDate(text)) throw malformed(`${name} est une date qui existe, sous la forme AAAA-MM-JJ.`);
+  return text as string;
+}
+
+const INSTANT = /^(\d{4}-\d{2}-\d{2})[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
+
+/** An instant in a query (RFC 3339), as instants are stored: UTC, milliseconds. @throws 400 when it is none */
+export function instantOf(name: string, text: string | undefined): string {
+  const [, date] = INSTANT.exec(text ?? '') ?? [];
+  const time = isCalendarDate(date) ? Date.parse(text as string) : Number.NaN;
+  if (Number.isNaN(time)) throw malformed(`${name} est un instant de la RFC 3339, par exemple 2026-03-03T09:30:00Z.`);
+  return new Date(time).toISOString();
+}
+
+/** Yes or no in a query; no when absent. @throws 400 for anything else than true or false */
+export function booleanOf(name: string, text: string | undefined): boolean {
+  if (text !== undefined && text !== 'true' && text !== 'false') throw malformed(`${name} est true ou false.`);
+  return text === 'true';
 }
 
 /** A position as answers carry it. @throws 400 when it is none */

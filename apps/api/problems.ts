@@ -5,6 +5,7 @@ import {
   HistoryUnreadable,
   InvalidProposal,
   KeyReused,
+  MomentNotFound,
   Refused,
   RevisionMismatch,
 } from '@jalon/engine';
@@ -143,7 +144,8 @@ const BY_STATUS: Record<number, ProblemName> = Object.fromEntries(
 /** The problem document of anything thrown while answering; what is not foreseen tells nothing of the inside. */
 export function problemOf(thrown: unknown): Problem {
   if (thrown instanceof ProblemRaised) return thrown.problem;
-  if (thrown instanceof DossierNotFound) return problem('introuvable', thrown.message);
+  if (thrown instanceof DossierNotFound || thrown instanceof MomentNotFound)
+    return problem('introuvable', thrown.message);
   if (thrown instanceof Forbidden) return problem('interdit', thrown.message);
   if (thrown instanceof InvalidProposal)
     return problem('proposition-invalide', thrown.message, { errors: thrown.errors });

@@ -76,6 +76,18 @@ const dossier = {
   possible: listOf(object({ ...possible, schema: text('Adresse du JSON Schema de son contenu') })),
 };
 
+const past = {
+  id: standing.id,
+  workflow: procedure,
+  reading: words(['recorded', 'corrected'], 'Selon ce qui était connu alors, ou avec toutes les corrections connues'),
+  revision: { ...ref('Revision'), description: 'Le dernier fait alors connu' },
+  state: standing.state,
+  jalon: standing.jalon,
+  crossed: dossier.crossed,
+  context: dossier.context,
+  stateHash: hex,
+};
+
 const source = object(
   { kind: words(['public', 'reconstituted']), precision: text('Précision de la date') },
   { url: text() },
@@ -148,6 +160,15 @@ const answers: Record<string, JsonSchema> = {
     },
   ),
   History: page({ anyOf: [ref('Fact'), ref('WithheldFact')] }),
+
+  PastState: object(past),
+  ReplayStep: object({ ...past, event: { anyOf: [ref('Fact'), ref('WithheldFact')] } }),
+  Patch: listOf(
+    object(
+      { op: words(['add', 'remove', 'replace', 'move', 'copy', 'test']), path: text('Un pointeur (RFC 6901)') },
+      { from: text(), value: {} },
+    ),
+  ),
 
   Timeline: object({
     ...standing,

@@ -29,6 +29,7 @@ import { type Correction, readCorrection } from './correction.ts';
 import { after, blank, type Dossier, Dossiers, streamOf } from './dossiers.ts';
 import { Contended, DossierNotFound, InvalidProposal, KeyReused, Refused, RevisionMismatch } from './faults.ts';
 import { type Conditions, type Entropy, type Identity, proposalIds } from './identity.ts';
+import { type PastMoment, type PastView, pastSituation, pastView, replay } from './past.ts';
 import { namedFact, type Proposal, readOpening, readProposal } from './proposal.ts';
 import { asEvent, asHappening, type Circumstances, requestDigest } from './record.ts';
 import { type DossierView, dossierView, type FactView, factView, isWithheldFact } from './views.ts';
@@ -52,6 +53,9 @@ export type EngineParts = {
 
 /** An accepted fact, stored: new, or remembered from an earlier request with the same idempotency key. */
 export type Accepted = { dossier: Dossier; event: StoredEvent; seeing: readonly string[]; remembered: boolean };
+
+/** A fact of a replay, and where it left the dossier. */
+export type ReplayedStep = PastView & { event: FactView };
 
 /** Who proposes, in which role, and by which roles they see the dossier; what they correct, if they do. */
 type Proposer = { caller: Caller; role: string; seeing: readonly string[]; correction?: Correction };
@@ -179,6 +183,24 @@ export class Engine {
     for await (const page of this.parts.journal.read(streamOf(id), range))
       for (const event of page) items.push(this.fact(dossier, event, seeing));
     return items;
+  }
+
+  /** Where a dossier stood at a moment of its past, by replay. @throws DossierNotFound, MomentNotFound, HistoryUnreadable */
+  async past(caller: Caller, id: string, moment: PastMoment): Promise<PastView> {
+    const { seeing } = await this.see(caller, id);
+    const reading = moment.corrected ? 'corrected' : 'recorded';
+    return pastView(id, await pastSituation(this.#dossiers, id, moment), reading, seeing);
+  }
+
+  /** Each fact of a dossier with where it left it, for who may see it. @throws DossierNotFound before the first */
+  async replay(caller: Caller, id: string): Promise<AsyncGenerator<ReplayedStep>> {
+    const { seeing } = await this.see(caller, id);
+    return this.#steps(id, seeing);
+  }
+
+  async *#steps(id: string, seeing: readonly string[]): AsyncGenerator<ReplayedStep> {
+    for await (const { event, dossier } of replay(this.#dossiers, id))
+      yield { ...pastView(id, dossier.situation, 'recorded', seeing), event: this.fact(dossier, event, seeing) };
   }
 
   /** Whether a dossier waits for the caller (`waiting=me`). */

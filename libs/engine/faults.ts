@@ -8,6 +8,11 @@ export class DossierNotFound extends Error {
   }
 }
 
+/** The dossier was not there at the moment of its past that was asked for; the message says why. */
+export class MomentNotFound extends Error {
+  override readonly name = 'MomentNotFound';
+}
+
 /** The caller may not propose this; the message says who may. */
 export class Forbidden extends Error {
   override readonly name = 'Forbidden';
