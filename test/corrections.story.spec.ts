@@ -206,6 +206,17 @@ describe('annuler un fait', () => {
   });
 });
 
+test('la date d’une note ne se rectifie pas : elle serait détruite avec la note, et le rejeu en dépend', async () => {
+  const id = await lead(server, tokens, [...upTo('candidature.deposee'), fact('dossier.note-ajoutee')]);
+  const note = await idOf(id, 'dossier.note-ajoutee');
+  await refused(
+    server,
+    'proposition-invalide',
+    () => rectify('charge', id, note, { texte: 'Autre texte' }, { effectiveAt: '2025-07-02' }),
+    faultsAt('/data/effectiveAt'),
+  );
+});
+
 describe('une correction se corrige à son tour', () => {
   test('rectifier une rectification change ce qu’elle met en place', async () => {
     const id = await lead(server, tokens, upTo('j1.centre-choisi'));

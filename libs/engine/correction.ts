@@ -44,6 +44,7 @@ export function readCorrection(
   if (!target || !root || isWithheld(root, seeing)) return { history, fact, erasable: false };
   const errors: FieldError[] = [];
   const last = fact.type === RECTIFICATION ? putInPlace(workflow, { fact, data }, history, '/data', errors) : undefined;
+  if (root.erasable) errors.push(...datesIn(data, '/data'));
   if (errors.length > 0) throw new InvalidProposal(errors);
   return {
     history,
@@ -52,6 +53,14 @@ export function readCorrection(
     erasable: root.erasable === true,
     ...(last ? { putInPlace: last } : {}),
   };
+}
+
+// Nothing that a replay needs may lie where it can be destroyed.
+function datesIn(data: Record<string, unknown>, at: string): FieldError[] {
+  const message = 'La date de ce qui peut être effacé ne se rectifie pas : annulez le fait et enregistrez-en un autre.';
+  const here = data.effectiveAt === undefined ? [] : [{ path: `${at}/effectiveAt`, message }];
+  const { donnees } = data as { donnees?: Record<string, unknown> };
+  return donnees === undefined ? here : [...here, ...datesIn(donnees, `${at}/donnees`)];
 }
 
 /** Checks what each rectification puts in place by the form of what it touches: a rectification may rectify another. */
