@@ -10,6 +10,7 @@ import {
   type PublishedWorkflow,
   Text,
   Uuid,
+  type WorkflowSpec,
 } from '@jalon/flow';
 import { and, assign, setup } from 'xstate';
 
@@ -132,11 +133,9 @@ const machine = setup({
   },
 });
 
-const workflow = defineWorkflow({
+const SPEC: Omit<WorkflowSpec, 'version' | 'machine'> = {
   name: 'demande',
-  version: 1,
   label: 'Demande',
-  machine,
   facts: factsOf({
     DemandeDeposee,
     DemandePieceRecue,
@@ -160,10 +159,29 @@ const workflow = defineWorkflow({
   versionChangedBy: [AGENT],
   keyed: ['pieces'],
   exposes: ({ liee }: Context) => ({ liee }),
-});
+};
 
 /** The procedure as this build publishes it. */
-export const demande: PublishedWorkflow = { ...workflow, hash: 'd'.repeat(64) };
+export const demande: PublishedWorkflow = {
+  ...defineWorkflow({ ...SPEC, version: 1, machine }),
+  hash: 'd'.repeat(64),
+};
+
+/** Its next version, which accepts a demand on two pieces only. */
+export const demandeV2: PublishedWorkflow = {
+  ...defineWorkflow({
+    ...SPEC,
+    version: 2,
+    machine: machine.provide({
+      guards: { 'une-piece': ({ context }) => Object.keys((context as Context).pieces).length > 1 },
+    }),
+    reasons: { ...SPEC.reasons, 'une-piece': { message: 'Deux pièces au moins ont été reçues.', awaits: [DEMANDEUR] } },
+  }),
+  hash: '2'.repeat(64),
+};
 
 /** A catalogue of this procedure alone. */
 export const DEMANDES = new Catalogue([demande]);
+
+/** One of both versions. */
+export const DEMANDES_V2 = new Catalogue([demande, demandeV2]);
