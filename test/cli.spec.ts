@@ -49,6 +49,48 @@ describe('jalon', () => {
   });
 });
 
+describe('Le passé d’un dossier', () => {
+  const listed = () => peek(folder, 'journal.db', 'select stream from events order by position limit 1')[0]?.stream;
+
+  test('replay le rejoue fait par fait, diff compare deux de ses moments', async () => {
+    await jalon('sample');
+    const id = String(listed()).slice('dossier-'.length);
+    const { code, stdout } = await jalon('replay', id);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(
+      /^ {3}0 {2}\d{4}-\d\d-\d\d {2}.*\(candidature\.deposee\) {2}\(ouverture\) → candidature\.deposee$/m,
+    );
+    expect(stdout).toMatch(/^\d+ faits rejoués ; chaque état a l'empreinte enregistrée\.$/m);
+    const steps = (await jalon('replay', id, '--json')).stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(steps.map(({ revision }) => revision)).toEqual(steps.map((_, index) => index));
+    const patch = JSON.parse((await jalon('diff', id, '--from', '0', '--to', '2')).stdout);
+    expect(patch).toContainEqual({ op: 'replace', path: '/context/faits', value: 3 });
+  }, 30_000);
+
+  test('ce qui n’est pas un moment, ni un dossier, est dit en une ligne', async () => {
+    await jalon('sample');
+    const id = String(listed()).slice('dossier-'.length);
+    for (const args of [
+      ['diff', id, '--from', 'hier'],
+      ['diff', id, '--from', '0', '--to-effective', '2025-02-30'],
+      ['replay', '00000000-0000-4000-8000-000000000000'],
+      ['replay', 'x'],
+      ['diff', id, '--from', '999'],
+    ]) {
+      const { code, stdout, stderr } = await jalon(...args);
+      expect({ args, code, stdout, stderr }).toEqual({
+        args,
+        code: 1,
+        stdout: '',
+        stderr: expect.stringMatching(ONE_LINE),
+      });
+    }
+  }, 30_000);
+});
+
 describe('Sans serveur', () => {
   test('sample enregistre les cas publics dans un dossier nouveau ; une seconde fois, rien', async () => {
     rmSync(folder, { recursive: true });

@@ -48,7 +48,8 @@ export async function importFrom(file: string, house: House, say: (line: string)
   }
 }
 
-async function openForReading({ folder, eventStore }: House) {
+/** Opens a log and its directory to read them; also beside the server that writes there. */
+export async function openForReading({ folder, eventStore }: House) {
   if (eventStore !== undefined) return openForWriting({ folder, eventStore });
   const { journal, directory } = await readSqliteJournal(folder);
   const close = async () => {

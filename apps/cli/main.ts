@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { resolve } from 'node:path';
+import { DossierNotFound, HistoryUnreadable, MomentNotFound } from '@jalon/engine';
 import { ArchiveRefused, JournalRefused, JournalUnavailable, RevisionConflict } from '@jalon/journal';
 import { Command } from 'commander';
 import { ConfigRefused } from '../api/config.ts';
@@ -7,6 +8,7 @@ import type { Order } from '../api/control.ts';
 import { VERSION } from '../api/product.ts';
 import { carryOut, OrderFailed } from './hold.ts';
 import { exportTo, type House, importFrom } from './house.ts';
+import { compared, type Ends, MomentRefused, replayed } from './past.ts';
 
 /** What is told in one line; anything else is a bug, told with its stack. */
 const FORESEEN = [
@@ -17,6 +19,10 @@ const FORESEEN = [
   ArchiveRefused,
   RangeError,
   OrderFailed,
+  MomentRefused,
+  DossierNotFound,
+  MomentNotFound,
+  HistoryUnreadable,
 ];
 
 // Progress goes to standard error, so that standard output holds only results.
@@ -75,6 +81,36 @@ program
   .argument('<fichier>', 'fichier exporté')
   .option('--eventstore <url>', 'journal dans EventStoreDB (esdb://…) ; sinon ESDB_URL, sinon le dossier de données')
   .action(async (file: string, options: { eventstore?: string }) => print(await importFrom(file, house(options), say)));
+
+const EVENTSTORE = [
+  '--eventstore <url>',
+  'journal dans EventStoreDB (esdb://…) ; sinon ESDB_URL, sinon le dossier de données',
+] as const;
+
+program
+  .command('replay')
+  .description('rejoue un dossier fait par fait, chaque état vérifié ; serveur en marche ou non')
+  .argument('<dossier>', 'identifiant du dossier')
+  .option('--json', 'une ligne de JSON par fait, avec tout ce que la procédure retient')
+  .option(...EVENTSTORE)
+  .action(async (id: string, options: { eventstore?: string; json?: true }) => {
+    for await (const line of replayed(id, house(options), options.json === true)) print(line);
+  });
+
+program
+  .command('diff')
+  .description("compare deux états passés d'un dossier : un correctif RFC 6902")
+  .argument('<dossier>', 'identifiant du dossier')
+  .requiredOption('--from <moment>', 'départ : une révision, ou un instant (2026-03-03T09:30:00Z)')
+  .option('--to <moment>', 'arrivée, de même ; maintenant si absente')
+  .option('--from-effective <date>', 'au départ, seulement ce qui avait effet à cette date (AAAA-MM-JJ)')
+  .option('--to-effective <date>', "à l'arrivée, de même")
+  .option('--from-corrected', 'au départ, avec toutes les corrections connues aujourd’hui')
+  .option('--to-corrected', "à l'arrivée, de même")
+  .option(...EVENTSTORE)
+  .action(async (id: string, options: Ends & { eventstore?: string }) =>
+    print(await compared(id, house(options), options)),
+  );
 
 program.parseAsync().catch((fault: unknown) => {
   const foreseen =

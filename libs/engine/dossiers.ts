@@ -12,7 +12,7 @@ import {
   WorkflowUnknown,
   workflowAfter,
 } from '@jalon/flow';
-import { type Journal, type StoredEvent, type StreamRange, stateHash } from '@jalon/journal';
+import { type JournalReader, type StoredEvent, type StreamRange, stateHash } from '@jalon/journal';
 import { LRUCache } from 'lru-cache';
 import { HistoryUnreadable } from './faults.ts';
 
@@ -49,7 +49,7 @@ export class Dossiers {
   readonly #recent: LRUCache<string, Dossier>;
 
   constructor(
-    private readonly journal: Journal,
+    private readonly journal: Pick<JournalReader, 'read'>,
     private readonly catalogue: Catalogue,
     private readonly soleWriter: boolean,
     factsHeld: number,

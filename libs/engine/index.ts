@@ -3,7 +3,16 @@ export { type Dossier, Dossiers, follow, situationHash, streamOf } from './dossi
 export * from './engine.ts';
 export * from './faults.ts';
 export type { Conditions, Entropy } from './identity.ts';
-export { difference, type PastMoment, type PastView, type Patch, type ReadingName } from './past.ts';
+export {
+  difference,
+  type PastMoment,
+  type PastView,
+  type Patch,
+  pastSituation,
+  pastView,
+  type ReadingName,
+  replay,
+} from './past.ts';
 export { Behalf, ProposedFact } from './proposal.ts';
 export { behalfPerson } from './record.ts';
 export * from './views.ts';
