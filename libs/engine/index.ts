@@ -5,5 +5,4 @@ export * from './faults.ts';
 export type { Conditions, Entropy } from './identity.ts';
 export { difference, type PastMoment, type PastView, type Patch, type ReadingName } from './past.ts';
 export { Behalf, ProposedFact } from './proposal.ts';
-export { behalfPerson } from './record.ts';
 export * from './views.ts';
