@@ -121,6 +121,23 @@ const rules = [
     to: { path: npm('kysely') },
   },
   {
+    name: 'eventstore-in-its-place',
+    comment:
+      'The client has traps of its own (calls that never settle, a global batch stream): only the adapter that knows them holds it.',
+    from: { path: '^(apps|libs|workflows)/', pathNot: ['^libs/journal/[^/]*eventstore[^/]*$', ...TESTS] },
+    to: { path: npm('@eventstore/db-client') },
+  },
+  {
+    name: 'postgres-in-its-place',
+    comment:
+      'What tells a database that is away from a wrong question is decided once, for all that lies in PostgreSQL.',
+    from: {
+      path: '^(apps|libs|workflows)/',
+      pathNot: ['^libs/journal/[^/]*postgres[^/]*$', '^libs/projections/scratch\\.ts$', ...TESTS],
+    },
+    to: { path: npm('pg') },
+  },
+  {
     name: 'xstate-in-its-place',
     comment:
       'Machines are declared by workflows and run by flow; with from and to in the envelope nobody else needs them.',

@@ -36,7 +36,7 @@ class Log {
         expect(event.position).toBe((this.#position ?? 0n) + 1n);
         expect(chainFault(event, this.#heads.get(stream) ?? null)).toBeNull();
         if (event.salt === undefined) {
-          const kept = directory.payload(id)!;
+          const kept = (await directory.payload(id))!;
           expect(payloadHash(kept.salt, kept.data)).toBe(dataHash);
         }
         this.#heads.set(stream, event);

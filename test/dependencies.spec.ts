@@ -30,6 +30,8 @@ const allowed: Record<string, string> = {
   'libs/flow/decide.spec.ts': "import 'node:fs'; import '@jest/globals'; import 'fast-check'; import './decide.ts';",
   'libs/journal/index.ts': "export * from './journal.sqlite.ts';",
   'libs/journal/journal.sqlite.ts': "import '@jalon/flow'; import 'better-sqlite3'; import 'node:fs';",
+  'libs/journal/journal.eventstore.ts': "import '@eventstore/db-client';",
+  'libs/journal/pool.postgres.ts': "import 'pg';",
   'libs/journal/contract.ts': "import '@jest/globals'; import './index.ts';",
   'libs/engine/index.ts': "import '@jalon/flow'; import '@jalon/journal';",
   'libs/engine/advance.spec.ts': "import '@jalon/journal/contract'; import 'xstate';",
@@ -83,6 +85,12 @@ const planted: Record<string, [file: string, text: string, to: string]> = {
   'no-cycles': ['apps/api/egg.ts', "import './hen.ts';", 'apps/api/hen.ts'],
   'sqlite-in-its-place': ['libs/engine/cache.ts', "import 'better-sqlite3';", 'node_modules/better-sqlite3/index.js'],
   'kysely-in-its-place': ['apps/api/list.controller.ts', "import 'kysely';", 'node_modules/kysely/index.js'],
+  'eventstore-in-its-place': [
+    'apps/api/catch-up.ts',
+    "import type {} from '@eventstore/db-client';",
+    'node_modules/@eventstore/db-client/index.js',
+  ],
+  'postgres-in-its-place': ['libs/delivery/queue.ts', "import 'pg';", 'node_modules/pg/index.js'],
   'xstate-in-its-place': ['apps/api/diagram.ts', "import type {} from 'xstate';", 'node_modules/xstate/index.js'],
   'product-imports-no-test-aid': ['apps/api/demo.ts', "import '../../test/given.ts';", 'test/given.ts'],
   'declared-where-used': ['libs/proof/id.ts', "import 'uuid';", 'node_modules/uuid/index.js'],
@@ -98,7 +106,7 @@ const declared = [
   'class-transformer',
   'class-validator-jsonschema',
   'reflect-metadata',
-].concat(['better-sqlite3', 'kysely', 'react', 'fast-check', '@jest/globals']);
+].concat(['better-sqlite3', 'kysely', 'pg', '@eventstore/db-client', 'react', 'fast-check', '@jest/globals']);
 const folders = ['apps/api', 'apps/cli', 'apps/console', 'workflows'].concat(
   ['flow', 'journal', 'engine', 'projections', 'delivery', 'proof'].map((library) => `libs/${library}`),
 );

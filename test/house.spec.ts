@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startEventStore } from './eventstore/server.ts';
 import { lead, parties, propose } from './parties.ts';
+import { PostgresServer } from './postgres.ts';
 import { type Running, run } from './running.ts';
 import { fact, walkToJ3 } from './walk.ts';
 
@@ -91,5 +92,47 @@ test('a log moves to EventStoreDB and back, and the file is the same to the lett
     expect(readFileSync(again, 'utf8')).toBe(readFileSync(file, 'utf8'));
   } finally {
     await store.stop();
+  }
+}, 60_000);
+
+test('a directory moves to PostgreSQL and back with its log, beside the server that runs there', async () => {
+  const store = await startEventStore({ folder: join(root, 'eventstore-2') });
+  const postgres = await PostgresServer.start();
+  const folder = join(root, 'grown');
+  const [eventstore, database] = [
+    ['--eventstore', store.connectionString],
+    ['--database', postgres.url],
+  ];
+  try {
+    await jalon('--data', folder, 'import', file, ...eventstore, ...database);
+    const grown = await run({ folder, env: { ESDB_URL: store.connectionString, DATABASE_URL: postgres.url } });
+    try {
+      const token = await grown.token('charge-de-qualification');
+      const { text } = await grown.call(token, 'GET', `/api/dossiers/${id}/timeline`);
+      expect(text).toMatch(/Camille Martin.*Au coffre/s);
+      const returned = join(root, 'returned-2.jsonl');
+      await jalon('--data', folder, 'export', returned, ...eventstore, ...database);
+      expect(readFileSync(returned, 'utf8')).toBe(readFileSync(file, 'utf8'));
+      // Without its directory, a log is not exported as if there were no names.
+      const without = await jalon('--data', join(root, 'nowhere'), 'export', returned, ...eventstore).catch(
+        (error) => error,
+      );
+      expect(without.stderr).toMatch(/personnes\.db does not exist/);
+    } finally {
+      await grown.stop('keep');
+    }
+    // Another log, whose persons have other salts: refused by name, and not mixed.
+    const other = join(root, 'other.jsonl');
+    const stranger = await run({ folder: join(root, 'stranger') });
+    const tokens = await parties(stranger);
+    tokens.charge = await stranger.token('charge-de-qualification', { nom: 'Camille Martin' });
+    await lead(stranger, tokens, walkToJ3());
+    await jalon('--data', join(root, 'stranger'), 'export', other);
+    await stranger.stop('keep');
+    const mixed = await jalon('--data', join(root, 'mixed'), 'import', other, ...database).catch((error) => error);
+    expect(mixed.stderr).toMatch(/^The directory knows demo-charge-de-qualification .* another salt/);
+  } finally {
+    await store.stop();
+    await postgres.stop();
   }
 }, 60_000);

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { until } from './eventually.ts';
-import { lead, opening, parties, type Tokens } from './parties.ts';
+import { lead, opening, parties, propose, type Tokens } from './parties.ts';
 import { PostgresServer } from './postgres.ts';
 import { type Running, run } from './running.ts';
 import { fact, upTo } from './walk.ts';
 
-// A server whose read models are in a database of this file's own, which goes away and comes back.
+// A server whose read models and directory are in a database of this file's own, which goes away and comes back.
 let postgres: PostgresServer;
 let server: Running;
 let tokens: Tokens;
@@ -16,7 +16,9 @@ beforeAll(async () => {
   postgres = await PostgresServer.start();
   server = await run({ env: { DATABASE_URL: postgres.url } });
   tokens = await parties(server);
+  tokens = await named('Camille Martin');
   id = await lead(server, tokens, upTo('candidature.deposee'));
+  expect((await note('avant')).status).toBe(201);
 }, 30_000);
 afterAll(async () => {
   await server.stop();
@@ -26,6 +28,17 @@ afterAll(async () => {
 const list = () => server.call(tokens.charge, 'GET', '/api/dossiers?limit=200');
 const ready = () => server.call(null, 'GET', '/health/ready');
 const append = () => server.call(tokens.prestataire, 'POST', '/api/dossiers', deposit);
+const history = async (of: string) => (await server.call(tokens.charge, 'GET', `/api/dossiers/${of}/facts`)).body.items;
+/** The charge, under a name that the directory may know or not. */
+const named = async (nom: string) => ({ ...tokens, charge: await server.token('charge-de-qualification', { nom }) });
+const NOTE = { type: 'dossier.note-ajoutee', data: { texte: 'Relire la stratégie.' } };
+const note = (key: string) =>
+  server.call(tokens.charge, 'POST', `/api/dossiers/${id}/facts`, NOTE, { 'idempotency-key': key });
+
+const AWAY = [
+  'the directory of persons is away, and will be tried again',
+  'the read models failed and will be tried again',
+];
 
 /** As many openings as it takes until told to stop; all must be recorded. */
 function openMeanwhile(): () => Promise<string[]> {
@@ -61,13 +74,17 @@ async function listed(): Promise<{ id: string }[]> {
 describe('read models in PostgreSQL', () => {
   test('are shown as soon as a fact is acknowledged', async () => {
     const { status, body } = await server.call(tokens.charge, 'GET', `/api/dossiers/${id}/timeline`);
-    expect([status, body.revision]).toEqual([200, 0]);
+    expect([status, body.revision, body.entries[1].actor.nom]).toEqual([200, 1, 'Camille Martin']);
     expect((await list()).body.items).toHaveLength(1);
     const { body: health } = await ready();
-    expect([health.status, health.readModels.status]).toEqual(['ok', 'ok']);
+    expect([health.status, health.readModels.status, health.directory]).toEqual([
+      'ok',
+      'ok',
+      { status: 'ok', durability: { adapter: 'postgresql', synchronous_commit: 'on', fsync: 'off' } },
+    ]);
   });
 
-  test('when the database goes away under load, facts are recorded, reading says when to come back, and it is not ready', async () => {
+  test('when the database goes away under load, facts are recorded, reading says when to come back, and it is ready for what it can', async () => {
     const stop = openMeanwhile();
     await postgres.pause();
     for (const path of ['/api/dossiers', `/api/dossiers/${id}/timeline`]) {
@@ -75,16 +92,40 @@ describe('read models in PostgreSQL', () => {
       expect([status, body.type, headers.get('retry-after')]).toEqual([503, '/problems/vues-indisponibles', '2']);
     }
     const { status, body } = await ready();
-    expect([status, body.journal.status, body.readModels]).toEqual([
-      503,
+    expect([status, body.status, body.journal.status, body.readModels, body.directory]).toEqual([
+      200,
+      'degraded',
       'ok',
       { status: 'unavailable', reason: 'ReadModelsUnavailable' },
+      { status: 'unavailable', reason: 'DirectoryUnavailable' },
     ]);
     expect((await server.call(tokens.charge, 'GET', `/api/dossiers/${id}`)).status).toBe(200);
     expect((await server.call(null, 'GET', '/metrics')).status).toBe(200);
     expect((await append()).status).toBe(201);
     expect((await stop()).length).toBeGreaterThan(0);
-    expect(server.alarms).toEqual(['the read models failed and will be tried again']);
+    expect([...new Set(server.alarms)].sort()).toEqual(AWAY);
+  });
+
+  test('meanwhile an unknown name is recorded without a commitment, an erasable fact gets 503, nothing is shown as erased', async () => {
+    const stranger = await named('Dominique Petit');
+    const receipt = fact('candidature.accuse-emis');
+    const [{ body: opened }] = [await append()];
+    const recorded = await propose(server, stranger, opened.id, receipt);
+    expect([recorded.status, recorded.body.event.meta.actor]).toEqual([
+      201,
+      expect.not.objectContaining({ nom: expect.anything() }),
+    ]);
+    const refused = await note('pendant');
+    expect([refused.status, refused.body.type, refused.headers.get('retry-after')]).toEqual([
+      503,
+      '/problems/annuaire-indisponible',
+      '2',
+    ]);
+    // A repeated key cannot be compared with what lies there.
+    expect((await note('avant')).body.type).toBe('/problems/annuaire-indisponible');
+    await until(async () => (await history(id))[1].meta.actor.nom === 'indisponible');
+    const [, noted] = await history(id);
+    expect([noted.data, noted.meta.unavailable, noted.meta.erased]).toEqual([{}, true, undefined]);
   });
 
   test('once it is back, they catch up by themselves and are what a rebuild gives', async () => {
@@ -93,8 +134,20 @@ describe('read models in PostgreSQL', () => {
     await until(async () => (await list()).status === 200);
     await until(async () => (await ready()).status === 200);
     await stop();
+    await until(async () => (await ready()).body.status === 'ok');
+    const [, noted] = await history(id);
+    expect([noted.data, noted.meta.actor.nom]).toEqual([NOTE.data, 'Camille Martin']);
+    const again = await note('pendant');
+    expect([again.status, again.body.event.data, again.body.event.meta.actor.nom]).toEqual([
+      201,
+      NOTE.data,
+      'Camille Martin',
+    ]);
+    expect((await note('avant')).body.event.id).toBe(noted.id);
+    await until(async () => (await list()).headers.get('x-position') === String(await server.product.journal.tip()));
     const live = await listed();
-    expect(live.length).toBe(Number(await server.product.journal.tip()));
+    // Two notes and a receipt are no openings.
+    expect(live.length).toBe(Number(await server.product.journal.tip()) - 3);
     await server.product.projector.rebuild('all', () => undefined);
     expect(await listed()).toEqual(live);
   }, 30_000);
@@ -111,6 +164,6 @@ describe('read models in PostgreSQL', () => {
     await postgres.resume();
     await until(async () => (await list()).status === 200);
     expect((await listed()).map((item) => item.id)).toContain(body.id);
-    expect(server.alarms).toEqual(['the read models failed and will be tried again']);
+    expect([...new Set(server.alarms)].sort()).toEqual(AWAY);
   }, 30_000);
 });

@@ -32,7 +32,7 @@ async function stored(id: string): Promise<StoredEvent[]> {
 }
 
 /** Replays what is stored under the version that it names, checking every recorded member on the way. */
-function replayed(id: string, events: readonly StoredEvent[]): Situation {
+async function replayed(id: string, events: readonly StoredEvent[]): Promise<Situation> {
   const { name, version, hash } = events[0]!.envelope.workflow!;
   const workflow = catalogue.find(name, version)!;
   expect(workflow.hash).toBe(hash);
@@ -44,7 +44,7 @@ function replayed(id: string, events: readonly StoredEvent[]): Situation {
     expect(envelope.revision).toBe(i);
     expect(envelope.workflow).toEqual({ name, version, hash });
     const kept =
-      event.salt === undefined ? wandering.product.directory.payload(envelope.id)! : { data, salt: event.salt };
+      event.salt === undefined ? (await wandering.product.directory.payload(envelope.id))! : { data, salt: event.salt };
     expect(payloadHash(kept.salt, kept.data)).toBe(envelope.dataHash);
     expect(envelope.from).toBe(situation.state.state || null);
     situation = fold(situation, {
@@ -86,7 +86,7 @@ describe(`Proposals at random, through the engine and onto the disk (seed ${seed
             wandered.push(walk);
             const events = await stored(walk.id);
             expect(events).toEqual(walk.accepted);
-            const situation = replayed(walk.id, events);
+            const situation = await replayed(walk.id, events);
             inOrder(events, situation);
             const view = await wandering.product.engine.show(
               { iss: 'urn:test', sub: 'auditeur', roles: ['auditeur'] },

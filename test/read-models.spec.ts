@@ -1,3 +1,4 @@
+import { Disclosed } from '@jalon/journal';
 import type { DossierItem, Timeline, TimelineView } from '@jalon/projections';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -16,9 +17,13 @@ const VIEWS: readonly TimelineView[] = [[], ['j3.avis-rendu', 'j3.enquete-conclu
   (withheld) => ({
     today: TODAY,
     hidden: (type) => withheld.includes(type),
-    nameOf: (_, sub) => `Nom de ${sub}`,
-    nameOfParty: () => null,
-    payloadOf: (id) => ({ texte: id }),
+    disclose: async (asked) =>
+      new Disclosed(
+        asked,
+        asked.names.map((each) => ({ ...each, name: `Nom de ${each.sub}` })),
+        asked.payloads.map((id) => ({ id, data: { texte: id }, salt: '' })),
+        true,
+      ),
   }),
 );
 

@@ -2,11 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { streamOf } from '@jalon/engine';
-import type { StoredEvent } from '@jalon/journal';
+import { type Asked, Disclosed, type StoredEvent } from '@jalon/journal';
 import type { Timeline } from '@jalon/projections';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { openProduct, type Product } from '../apps/api/product.ts';
 import { loadSample, PUBLIC_CASES, wantsSample } from '../apps/api/sample.ts';
+import { startEventStore } from './eventstore/server.ts';
+import { until } from './eventually.ts';
 import { buildProduct, ServerProcess } from './server-process.ts';
 
 const TODAY = '2026-11-25';
@@ -14,9 +16,7 @@ const NOBODY = { iss: 'urn:test', sub: 'a', roles: ['auditeur'] };
 const EVERYTHING = {
   today: TODAY,
   hidden: () => false,
-  nameOf: () => null,
-  nameOfParty: () => null,
-  payloadOf: () => null,
+  disclose: async (asked: Asked) => new Disclosed(asked, [], [], true),
 };
 
 const alarms: string[] = [];
@@ -213,7 +213,26 @@ describe('Charger les cas publics', () => {
       expect(types(await everything())).toEqual(whole);
       if (stop < whole.length - 1) await close();
     }
-  });
+  }, 30_000);
+
+  test('attend un journal qui est absent au démarrage, et s’enregistre quand il est là', async () => {
+    await open();
+    const root = mkdtempSync(join(tmpdir(), 'jalon-sample-'));
+    const first = await startEventStore({ folder: join(root, 'eventstore') });
+    const { port } = first;
+    const env = { ESDB_URL: first.connectionString, JALON_SAMPLE: 'public', LOG_LEVEL: 'silent' };
+    await first.stop();
+    const server = await ServerProcess.start(join(root, 'node'), env);
+    const token = await server.token('charge-de-qualification');
+    expect((await server.send('GET', '/health/ready')).body.journal.status).toBe('unavailable');
+    const again = await startEventStore({ folder: join(root, 'eventstore'), port });
+    const shown = async () => (await server.send('GET', '/api/dossiers', { token })).body.items?.length;
+    await until(async () => (await shown()) === PUBLIC_CASES.length);
+    server.kill('SIGTERM');
+    expect(await server.exit).toBe(0);
+    await again.stop();
+    rmSync(root, { recursive: true, force: true });
+  }, 60_000);
 
   test('interrompu au premier démarrage, se termine au suivant ; une fois qu’un autre a écrit, plus rien n’est ajouté', async () => {
     await open();

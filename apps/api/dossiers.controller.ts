@@ -153,12 +153,12 @@ export class DossiersController {
     return pageAnswer(items, next);
   }
 
-  #answer(
+  async #answer(
     { dossier, event, seeing }: Accepted,
     request: FastifyRequest,
     reply: FastifyReply,
     prefer: string | undefined,
-  ): string {
+  ): Promise<string> {
     const { revision, id, to } = event.envelope;
     reply.header('etag', `"${revision}"`).type(JSON_TYPE);
     if (wantsMinimal(prefer)) {
@@ -167,7 +167,7 @@ export class DossiersController {
       return minimalAnswer(dossier.id, { revision, position, to: to as string, event: id });
     }
     const view = this.engine.view(dossier, callerOf(request), seeing);
-    return dossierAnswer(view, this.engine.fact(dossier, event, seeing));
+    return dossierAnswer(view, (await this.engine.facts(dossier, [event], seeing))[0]);
   }
 }
 

@@ -6,7 +6,7 @@ import { ConfigRefused, readConfig } from './config.ts';
 import { openControl } from './control.ts';
 import { openLog } from './log.ts';
 import { openProduct } from './product.ts';
-import { loadSample, wantsSample } from './sample.ts';
+import { seeded, seedLater } from './sample.ts';
 import { createServer } from './server.ts';
 import { welcome } from './welcome.ts';
 
@@ -21,11 +21,15 @@ async function main(): Promise<void> {
   let app: NestFastifyApplication | undefined;
   let closeControl: (() => Promise<void>) | undefined;
   let stopping: Promise<void> | undefined;
+  let seeding: Promise<void> | undefined;
+  const ending = new AbortController();
   const stop = (reason: string) => {
     stopping ??= (async () => {
       log.info({ reason }, 'stopping: finishing what was accepted');
+      ending.abort();
       await app?.close();
       await closeControl?.();
+      await seeding;
       await product.close();
       log.flush();
     })();
@@ -36,8 +40,11 @@ async function main(): Promise<void> {
 
   try {
     const serves = config.JALON_ROLES.includes('api');
-    if (serves && config.demonstration && config.JALON_SAMPLE === 'public' && (await wantsSample(product.journal)))
-      await loadSample(product.engine, (line) => log.info(line));
+    const say = (line: string) => log.info(line);
+    if (serves && config.demonstration && config.JALON_SAMPLE === 'public' && !(await seeded(product, say)))
+      seeding = seedLater(product, say, ending.signal).catch((err) =>
+        log.error({ err }, 'the sample was not recorded'),
+      );
     app = await createServer(product, config, log);
     closeControl = await openControl(product, log);
     await app.listen(config.PORT, config.HOST);

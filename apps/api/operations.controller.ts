@@ -7,7 +7,8 @@ import { ProblemRaised } from './problems.ts';
 import { SOFTWARE, VERSION } from './product.ts';
 import { CONFIG, type Config, PRODUCT, type Product } from './wiring.ts';
 
-type Health = { status: 'ok' | 'unavailable'; [detail: string]: unknown };
+/** Degraded: facts are recorded, but something else is not at hand. */
+type Health = { status: 'ok' | 'degraded' | 'unavailable'; [detail: string]: unknown };
 
 /** Whether it lives, whether it can serve, what it measures, which build it is. */
 @Controller()
@@ -34,19 +35,23 @@ export class OperationsController {
   @Documented({
     id: 'isReady',
     tag: 'Exploitation',
-    summary: 'Savoir si le serveur peut servir : journal, vues et leur retard',
+    summary: 'Savoir si le serveur peut servir : journal, annuaire, vues et leur retard',
+    description:
+      'Tant que des faits peuvent être enregistrés, il le peut : « degraded » dit alors ce qui manque par ailleurs.',
     public: true,
     answers: {
-      200: { says: 'Il peut servir', schema: 'Readiness' },
-      503: { says: 'Il ne peut pas servir', schema: 'Readiness', headers: ['Retry-After'] },
+      200: { says: 'Il peut servir, en tout ou en partie', schema: 'Readiness' },
+      503: { says: 'Il ne peut rien enregistrer', schema: 'Readiness', headers: ['Retry-After'] },
     },
   })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Health> {
     const journal = await this.#journal();
+    const directory = await this.#directory();
     const readModels = await this.#readModels();
-    const status = journal.status === 'ok' && readModels.status === 'ok' ? 'ok' : 'unavailable';
-    if (status !== 'ok') reply.code(503).header('retry-after', '2');
-    return { status, journal, readModels };
+    const whole = directory.status === 'ok' && readModels.status === 'ok';
+    const status = journal.status !== 'ok' ? 'unavailable' : whole ? 'ok' : 'degraded';
+    if (status === 'unavailable') reply.code(503).header('retry-after', '2');
+    return { status, journal, directory, readModels };
   }
 
   @Get('version')
@@ -96,6 +101,14 @@ export class OperationsController {
       const { journal } = this.product;
       const tip = await journal.tip();
       return { status: 'ok', position: tip === null ? null : String(tip), durability: await journal.durability() };
+    } catch (fault) {
+      return { status: 'unavailable', reason: (fault as Error).name };
+    }
+  }
+
+  async #directory(): Promise<Health> {
+    try {
+      return { status: 'ok', durability: await this.product.directory.durability() };
     } catch (fault) {
       return { status: 'unavailable', reason: (fault as Error).name };
     }

@@ -9,7 +9,7 @@ import {
   Refused,
   RevisionMismatch,
 } from '@jalon/engine';
-import { AppendTooLarge, JournalUnavailable, OutcomeUnknown } from '@jalon/journal';
+import { AppendTooLarge, DirectoryUnavailable, JournalUnavailable, OutcomeUnknown } from '@jalon/journal';
 import { ReadModelsUnavailable } from '@jalon/projections';
 import { possibleAnswer } from './answers.ts';
 import { IssuerUnreachable, TokenRefused } from './tokens.ts';
@@ -79,6 +79,11 @@ export const PROBLEMS = {
     503,
     'Journal indisponible',
     'Rien ne peut être enregistré ou lu pour le moment. Rien n’est perdu : proposez de nouveau, avec la même clé Idempotency-Key, après « Retry-After ».',
+  ],
+  'annuaire-indisponible': [
+    503,
+    'Annuaire indisponible',
+    "L'annuaire des personnes ne répond pas : un fait effaçable (une note) ne peut être enregistré pour le moment, les autres le peuvent. Proposez de nouveau, avec la même clé Idempotency-Key, après « Retry-After ».",
   ],
   'lecture-en-retard': [
     503,
@@ -159,6 +164,7 @@ export function problemOf(thrown: unknown): Problem {
   }
   if (thrown instanceof Contended) return problem('dossier-sollicite', thrown.message);
   if (thrown instanceof AppendTooLarge) return problem('trop-volumineux');
+  if (thrown instanceof DirectoryUnavailable) return problem('annuaire-indisponible');
   if (thrown instanceof JournalUnavailable) return problem('journal-indisponible');
   if (thrown instanceof OutcomeUnknown)
     return problem(

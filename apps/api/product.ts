@@ -3,9 +3,13 @@ import { mkdirSync } from 'node:fs';
 import { Engine } from '@jalon/engine';
 import {
   type Directory,
+  DirectoryUnavailable,
   type Journal,
+  JournalRefused,
   JournalUnavailable,
+  moveDirectory,
   openEventStoreJournal,
+  openPostgresDirectory,
   openSqliteDirectory,
   openSqliteJournal,
 } from '@jalon/journal';
@@ -53,7 +57,7 @@ export async function openProduct(
 ): Promise<Product> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { ESDB_URL } = config;
-  const { journal, directory, closeLog } = await openLog(folder, ESDB_URL, alarm);
+  const { journal, directory, closeLog } = await openLog(folder, config, alarm);
   try {
     const engine = new Engine({
       journal,
@@ -80,20 +84,55 @@ export async function openProduct(
   }
 }
 
-/** The log in the folder, or in EventStoreDB; the directory of persons is in the folder either way. */
-async function openLog(folder: string, eventStore: string | undefined, alarm: Alarm) {
-  if (eventStore === undefined) {
-    const { journal, directory } = await openSqliteJournal(folder);
-    return { journal, directory, closeLog: () => journal.close() };
-  }
-  const onTrouble = (err: unknown) => alarm('EventStoreDB is away, and will be tried again', { err });
-  const journal = await openEventStoreJournal(eventStore, { onTrouble });
-  const directory = await openSqliteDirectory(folder);
-  const closeLog = async () => {
+type Stores = Pick<Config, 'ESDB_URL' | 'DATABASE_URL'>;
+
+/** The log in the folder, or in EventStoreDB; the directory of persons in the folder, or in the database. */
+async function openLog(folder: string, { ESDB_URL, DATABASE_URL }: Stores, alarm: Alarm) {
+  const { journal, directory } = await openLocally(folder, ESDB_URL, alarm);
+  const closeLocal = async () => {
     await journal.close();
     await directory.close();
   };
-  return { journal, directory, closeLog };
+  if (DATABASE_URL === undefined) return { journal, directory, closeLog: closeLocal };
+  try {
+    const onTrouble = (err: unknown) => alarm('the directory of persons is away, and will be tried again', { err });
+    const shared = await openPostgresDirectory(DATABASE_URL, onTrouble);
+    const closeLog = async () => {
+      await closeLocal();
+      await shared.close();
+    };
+    await moveOver(folder, directory, shared).catch(async (fault: unknown) => {
+      await shared.close();
+      throw fault;
+    });
+    return { journal, directory: shared, closeLog };
+  } catch (fault) {
+    await closeLocal();
+    throw fault;
+  }
+}
+
+/** The folder is locked for this process and has a directory of its own, whatever lies elsewhere. */
+async function openLocally(folder: string, eventStore: string | undefined, alarm: Alarm) {
+  if (eventStore === undefined) return openSqliteJournal(folder);
+  const directory = await openSqliteDirectory(folder);
+  const onTrouble = (err: unknown) => alarm('EventStoreDB is away, and will be tried again', { err });
+  const journal = await openEventStoreJournal(eventStore, { onTrouble });
+  return { journal, directory };
+}
+
+/** What a folder's own directory held before there was a shared one moves there, once: it would seem erased otherwise. */
+async function moveOver(folder: string, own: Directory, shared: Directory): Promise<void> {
+  try {
+    await moveDirectory(own, shared);
+  } catch (fault) {
+    const { message } = fault as Error;
+    const line =
+      fault instanceof DirectoryUnavailable
+        ? `The names in ${folder} must move to the database of DATABASE_URL, which does not answer: ${message}`
+        : `The names in ${folder} cannot move to the database of DATABASE_URL: ${message}`;
+    throw new JournalRefused(line, { cause: fault });
+  }
 }
 
 /** A log that is away at the start is found when it is back; until then nothing is known to be acknowledged. */

@@ -1,5 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { type Journal, JournalUnavailable } from '@jalon/journal';
+import { type Journal, JournalUnavailable, rest } from '@jalon/journal';
 import {
   openPostgresReadModels,
   openReadModels,
@@ -80,7 +79,7 @@ async function begun(projector: Projector, alarm: Alarm): Promise<boolean> {
 async function beginLater(projector: Projector, alarm: Alarm, stopping: AbortSignal): Promise<void> {
   const silent = () => undefined;
   while (!stopping.aborted) {
-    await pause(LOG_AWAY_MS, undefined, { signal: stopping }).catch(silent);
+    await rest(LOG_AWAY_MS, stopping);
     if (stopping.aborted) return;
     try {
       if (await begun(projector, silent)) return;

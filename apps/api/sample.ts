@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Caller, Engine } from '@jalon/engine';
 import { addDays, addYears, daysBetween } from '@jalon/flow';
-import type { JournalReader, Source } from '@jalon/journal';
+import { type JournalReader, JournalUnavailable, OutcomeUnknown, rest, type Source } from '@jalon/journal';
 import published from './public-timelines.json' with { type: 'json' };
 
 /** A publicly announced step of a real qualification. `date` is as precise as it was announced: a day, a month, a year. */
@@ -70,6 +70,33 @@ export async function loadSample(
     say(`${one.prestataire}, ${one.service}: dossier ${id}`);
   }
   return count;
+}
+
+/** How often a log that was away is looked for. */
+const LOG_AWAY_MS = 1_000;
+
+/** Gives the public cases to a log that wants them; false when it is away, before or meanwhile. */
+export async function seeded(
+  { engine, journal }: { engine: Engine; journal: JournalReader },
+  say: (line: string) => void,
+): Promise<boolean> {
+  try {
+    if (await wantsSample(journal)) await loadSample(engine, say);
+    return true;
+  } catch (fault) {
+    if (fault instanceof JournalUnavailable || fault instanceof OutcomeUnknown) return false;
+    throw fault;
+  }
+}
+
+/** The same once the log is back, unless `stopping` aborts before: the server need not wait for it. */
+export async function seedLater(
+  parts: { engine: Engine; journal: JournalReader },
+  say: (line: string) => void,
+  stopping: AbortSignal,
+): Promise<void> {
+  do await rest(LOG_AWAY_MS, stopping);
+  while (!stopping.aborted && !(await seeded(parts, say)));
 }
 
 /** Whether a log is still to be given the public cases: it is empty, or stops where giving them was interrupted. */

@@ -157,6 +157,7 @@ const answers: Record<string, JsonSchema> = {
       source,
       target: ref('Uuid'),
       erased: { const: true, description: 'Son contenu a été effacé' },
+      unavailable: { const: true, description: "Son contenu est dans l'annuaire, qui ne répond pas" },
     },
   ),
   History: page({ anyOf: [ref('Fact'), ref('WithheldFact')] }),
@@ -208,6 +209,7 @@ const answers: Record<string, JsonSchema> = {
       source,
       data: { type: 'object' },
       erased: { const: true },
+      unavailable: { const: true },
     },
   ),
   Target: object({
@@ -262,8 +264,9 @@ const answers: Record<string, JsonSchema> = {
   Token: object({ access_token: text(), token_type: { const: 'Bearer' }, expires_in: integer }),
   Alive: object({ status: { const: 'ok' } }),
   Readiness: object({
-    status: words(['ok', 'unavailable']),
+    status: words(['ok', 'degraded', 'unavailable']),
     journal: { type: 'object', required: ['status'] },
+    directory: { type: 'object', required: ['status'] },
     readModels: { type: 'object', required: ['status'] },
   }),
   Version: object({ name: text(), version: text(), software: text(), node: text(), demonstration: yes }),

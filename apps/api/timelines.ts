@@ -1,11 +1,11 @@
-import { behalfPerson, type Caller, withheldType } from '@jalon/engine';
+import { type Caller, withheldType } from '@jalon/engine';
 import { seeingRoles } from '@jalon/flow';
-import type { Standing, TimelineView } from '@jalon/projections';
+import type { Standing } from '@jalon/projections';
 import { catalogue } from '@jalon/workflows';
 import { LRUCache } from 'lru-cache';
 import type { Product } from './product.ts';
 
-/** Answers kept, in bytes, and for how long at most: elsewhere a name may be erased meanwhile. */
+/** Answers kept, in bytes, and for how long at most. */
 const KEPT = 8_000_000;
 const KEPT_MS = 60_000;
 
@@ -29,30 +29,27 @@ export class Timelines {
     const seeing = standing ? seers(caller, standing) : [];
     if (!standing || seeing.length === 0) return null;
     const today = engine.today();
-    const key = `${id} ${seeing.join()} ${today} ${directory.erasures}`;
-    const known = this.#answers.get(key);
+    // Null: something may have been erased elsewhere.
+    const { erasures } = directory;
+    const key = `${id} ${seeing.join()} ${today} ${erasures}`;
+    const known = erasures === null ? undefined : this.#answers.get(key);
     if (known?.position === standing.position) return known.json;
 
-    const timeline = await timelines.read(id, this.#view(standing, seeing, today));
-    if (!timeline) return null;
-    const json = Buffer.from(JSON.stringify(timeline));
-    this.#answers.set(key, { position: timeline.position, json });
-    return json;
-  }
-
-  #view({ workflow }: Standing, seeing: readonly string[], today: string): TimelineView {
-    const { directory } = this.product;
-    const published = catalogue.find(workflow.name, workflow.version);
-    return {
+    let whole = false;
+    const published = catalogue.find(standing.workflow.name, standing.workflow.version);
+    const timeline = await timelines.read(id, {
       today,
       hidden: (type) => !published || withheldType(published, type, seeing),
-      nameOf: (iss, sub, commitment) => directory.name(iss, sub, commitment),
-      nameOfParty: (party, commitment) => {
-        const { iss, sub } = behalfPerson(party);
-        return directory.name(iss, sub, commitment);
+      disclose: async (asked) => {
+        const disclosed = await directory.disclose(asked);
+        whole = disclosed.whole;
+        return disclosed;
       },
-      payloadOf: (event) => directory.payload(event)?.data ?? null,
-    };
+    });
+    if (!timeline) return null;
+    const json = Buffer.from(JSON.stringify(timeline));
+    if (whole && erasures !== null) this.#answers.set(key, { position: timeline.position, json });
+    return json;
   }
 }
 

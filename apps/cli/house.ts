@@ -5,15 +5,20 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
   archiveOf,
+  type Directory,
+  type DirectoryReader,
+  JournalRefused,
   openEventStoreJournal,
+  openPostgresDirectory,
   openSqliteDirectory,
   openSqliteJournal,
+  readSqliteDirectory,
   readSqliteJournal,
   restore,
 } from '@jalon/journal';
 
-/** Where a log lies: in a data folder, or in EventStoreDB with the directory of persons in the folder. */
-export type House = { folder: string; eventStore?: string };
+/** Where a log lies: in a data folder or in EventStoreDB; and its directory of persons: in the folder, or in PostgreSQL. */
+export type House = { folder: string; eventStore?: string; database?: string };
 
 /**
  * Writes the whole log and the directory of persons into a file; also beside the server that runs on the folder. The file
@@ -49,27 +54,44 @@ export async function importFrom(file: string, house: House, say: (line: string)
 }
 
 /** Opens a log and its directory to read them; also beside the server that writes there. */
-export async function openForReading({ folder, eventStore }: House) {
-  if (eventStore !== undefined) return openForWriting({ folder, eventStore });
-  const { journal, directory } = await readSqliteJournal(folder);
-  const close = async () => {
-    await journal.close();
-    await directory.close();
-  };
-  return { journal, directory, close };
+export async function openForReading(house: House) {
+  const { folder, eventStore } = house;
+  if (eventStore === undefined) return housed(house, await readSqliteJournal(folder));
+  const directory = await readSqliteDirectory(folder);
+  return housed(house, { directory, journal: await openEventStoreJournal(eventStore) });
 }
 
-async function openForWriting({ folder, eventStore }: House) {
+async function openForWriting(house: House) {
+  const { folder, eventStore } = house;
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (eventStore === undefined) {
-    const { journal, directory } = await openSqliteJournal(folder);
-    return { journal, directory, close: () => journal.close() };
-  }
+  if (eventStore === undefined) return housed(house, await openSqliteJournal(folder));
   const directory = await openSqliteDirectory(folder);
-  const journal = await openEventStoreJournal(eventStore);
+  return housed(house, { directory, journal: await openEventStoreJournal(eventStore) });
+}
+
+type Opened<Log, Names> = { journal: Log; directory: Names; close(): Promise<void> };
+type Closable = { close(): Promise<void> };
+
+/** With a database the directory is there, and must not be in the folder any more. */
+async function housed<Log extends Closable, Names extends DirectoryReader>(
+  { folder, database }: House,
+  { journal, directory }: { journal: Log; directory: Names },
+): Promise<Opened<Log, Names | Directory>> {
+  const open: Closable[] = [journal, directory];
   const close = async () => {
-    await journal.close();
-    await directory.close();
+    for (const each of open) await each.close();
   };
-  return { journal, directory, close };
+  if (database === undefined) return { journal, directory, close };
+  try {
+    for await (const _ of directory.persons())
+      throw new JournalRefused(
+        `The names in ${folder} are not in the database yet: start the server once with this DATABASE_URL, or act without it.`,
+      );
+    const shared = await openPostgresDirectory(database);
+    open.push(shared);
+    return { journal, directory: shared, close };
+  } catch (fault) {
+    await close();
+    throw fault;
+  }
 }

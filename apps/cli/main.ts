@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { resolve } from 'node:path';
 import { DossierNotFound, HistoryUnreadable, MomentNotFound } from '@jalon/engine';
-import { ArchiveRefused, JournalRefused, JournalUnavailable, RevisionConflict } from '@jalon/journal';
+import { ArchiveRefused, DirectoryTaken, JournalRefused, JournalUnavailable, RevisionConflict } from '@jalon/journal';
 import { Command } from 'commander';
 import { ConfigRefused } from '../api/config.ts';
 import type { Order } from '../api/control.ts';
@@ -17,6 +17,7 @@ const FORESEEN = [
   JournalUnavailable,
   RevisionConflict,
   ArchiveRefused,
+  DirectoryTaken,
   RangeError,
   OrderFailed,
   MomentRefused,
@@ -51,9 +52,17 @@ const print = (result: string) => void process.stdout.write(`${result}\n`);
 
 const act = async (order: Order) => print(await carryOut(folder(), order, say));
 
-/** The log's house: EventStoreDB when `--eventstore` or ESDB_URL says so, else the data folder. */
-const house = ({ eventstore = process.env.ESDB_URL }: { eventstore?: string }): House =>
-  eventstore ? { folder: folder(), eventStore: eventstore } : { folder: folder() };
+type Stores = { eventstore?: string; database?: string };
+
+/** Where log and directory lie: where `--eventstore` and `--database`, or ESDB_URL and DATABASE_URL, say; else in the folder. */
+const house = ({ eventstore = process.env.ESDB_URL, database = process.env.DATABASE_URL }: Stores): House => ({
+  folder: folder(),
+  ...(eventstore ? { eventStore: eventstore } : {}),
+  ...(database ? { database } : {}),
+});
+
+const IN_EVENTSTORE = 'journal dans EventStoreDB (esdb://…) ; sinon ESDB_URL, sinon le dossier de données';
+const IN_DATABASE = 'répertoire des personnes dans PostgreSQL (postgres://…) ; sinon DATABASE_URL, sinon le dossier';
 
 program
   .command('sample')
@@ -72,27 +81,24 @@ program
   .command('export')
   .description('écrit tout le journal et le répertoire des personnes dans un fichier, serveur en marche ou non')
   .argument('<fichier>', 'fichier à écrire (JSON, une ligne par fait)')
-  .option('--eventstore <url>', 'journal dans EventStoreDB (esdb://…) ; sinon ESDB_URL, sinon le dossier de données')
-  .action(async (file: string, options: { eventstore?: string }) => print(await exportTo(file, house(options), say)));
+  .option('--eventstore <url>', IN_EVENTSTORE)
+  .option('--database <url>', IN_DATABASE)
+  .action(async (file: string, options: Stores) => print(await exportTo(file, house(options), say)));
 
 program
   .command('import')
   .description('écrit un fichier exporté dans un journal vide, puis le relit ; reprend après une interruption')
   .argument('<fichier>', 'fichier exporté')
-  .option('--eventstore <url>', 'journal dans EventStoreDB (esdb://…) ; sinon ESDB_URL, sinon le dossier de données')
-  .action(async (file: string, options: { eventstore?: string }) => print(await importFrom(file, house(options), say)));
-
-const EVENTSTORE = [
-  '--eventstore <url>',
-  'journal dans EventStoreDB (esdb://…) ; sinon ESDB_URL, sinon le dossier de données',
-] as const;
+  .option('--eventstore <url>', IN_EVENTSTORE)
+  .option('--database <url>', IN_DATABASE)
+  .action(async (file: string, options: Stores) => print(await importFrom(file, house(options), say)));
 
 program
   .command('replay')
   .description('rejoue un dossier fait par fait, chaque état vérifié ; serveur en marche ou non')
   .argument('<dossier>', 'identifiant du dossier')
   .option('--json', 'une ligne de JSON par fait, avec tout ce que la procédure retient')
-  .option(...EVENTSTORE)
+  .option('--eventstore <url>', IN_EVENTSTORE)
   .action(async (id: string, options: { eventstore?: string; json?: true }) => {
     for await (const line of replayed(id, house(options), options.json === true)) print(line);
   });
@@ -107,7 +113,7 @@ program
   .option('--to-effective <date>', "à l'arrivée, de même")
   .option('--from-corrected', 'au départ, avec toutes les corrections connues aujourd’hui')
   .option('--to-corrected', "à l'arrivée, de même")
-  .option(...EVENTSTORE)
+  .option('--eventstore <url>', IN_EVENTSTORE)
   .action(async (id: string, options: Ends & { eventstore?: string }) =>
     print(await compared(id, house(options), options)),
   );

@@ -124,7 +124,7 @@ describe('Two engines that write to one journal', () => {
     const { event, remembered } = await late.advance(agent, id, note('Une fois.'), conditions);
     expect(remembered).toBe(true);
     expect(await office.stored(id)).toHaveLength(3);
-    expect(office.directory.payload(event.envelope.id)?.data).toEqual({ texte: 'Une fois.' });
+    expect((await office.directory.payload(event.envelope.id))?.data).toEqual({ texte: 'Une fois.' });
   });
 
   test('one key sent to both at once is one fact, and both answer it as it is stored', async () => {
@@ -145,7 +145,7 @@ describe('Two engines that write to one journal', () => {
       for (const { event } of answers) expect(event.hash).toBe(stored[revision]!.hash);
     for (const engine of [office.engine, other]) await engine.advance(agent, id, piece('plan'), { route });
     expect(await chained(id)).toHaveLength(4);
-    expect(office.directory.payload(stored[1]!.envelope.id)?.data).toEqual({ texte: 'Une fois.' });
+    expect((await office.directory.payload(stored[1]!.envelope.id))?.data).toEqual({ texte: 'Une fois.' });
   });
 });
 
@@ -190,7 +190,7 @@ describe('An append of which the answer is lost', () => {
     await expect(office.advance(agent, id, note('Une fois.'), key)).rejects.toThrow(OutcomeUnknown);
     const noted = await office.advance(agent, id, note('Une fois.'), key);
     expect(noted.remembered).toBe(true);
-    expect(office.directory.payload(noted.event.envelope.id)?.data).toEqual({ texte: 'Une fois.' });
+    expect((await office.directory.payload(noted.event.envelope.id))?.data).toEqual({ texte: 'Une fois.' });
     expect(await chained(id)).toHaveLength(3);
   });
 

@@ -32,7 +32,7 @@ import { type Conditions, type Entropy, type Identity, proposalIds } from './ide
 import { type PastMoment, type PastView, pastSituation, pastView, replay } from './past.ts';
 import { namedFact, type Proposal, readOpening, readProposal } from './proposal.ts';
 import { asEvent, asHappening, type Circumstances, requestDigest } from './record.ts';
-import { type DossierView, dossierView, type FactView, factView, isWithheldFact } from './views.ts';
+import { type DossierView, dossierView, type FactView, factViews, isWithheldFact } from './views.ts';
 
 /** What the engine is made of. Clock and entropy are passed in: nothing inside reads the time or draws at random. */
 export type EngineParts = {
@@ -170,9 +170,9 @@ export class Engine {
     return dossierView(dossier, caller, seeing, this.today());
   }
 
-  /** A fact of a dossier for one who sees it by these roles. */
-  fact(dossier: Dossier, event: StoredEvent, seeing: readonly string[]): FactView {
-    return factView(dossier, event, seeing, this.parts.directory);
+  /** Facts of a dossier for one who sees it by these roles. */
+  facts(dossier: Dossier, events: readonly StoredEvent[], seeing: readonly string[]): Promise<FactView[]> {
+    return factViews(dossier, events, seeing, this.parts.directory);
   }
 
   /** The history after a revision (-1: from the first), oldest first, at most `limit` items. @throws DossierNotFound */
@@ -181,7 +181,7 @@ export class Engine {
     const items: FactView[] = [];
     const range = { from: afterRevision + 1, to: afterRevision + limit };
     for await (const page of this.parts.journal.read(streamOf(id), range))
-      for (const event of page) items.push(this.fact(dossier, event, seeing));
+      items.push(...(await this.facts(dossier, page, seeing)));
     return items;
   }
 
@@ -199,8 +199,10 @@ export class Engine {
   }
 
   async *#steps(id: string, seeing: readonly string[]): AsyncGenerator<ReplayedStep> {
-    for await (const { event, dossier } of replay(this.#dossiers, id))
-      yield { ...pastView(id, dossier.situation, 'recorded', seeing), event: this.fact(dossier, event, seeing) };
+    for await (const { event, dossier } of replay(this.#dossiers, id)) {
+      const [shown] = (await this.facts(dossier, [event], seeing)) as [FactView];
+      yield { ...pastView(id, dossier.situation, 'recorded', seeing), event: shown };
+    }
   }
 
   /** Whether a dossier waits for the caller (`waiting=me`). */
@@ -235,7 +237,7 @@ export class Engine {
   async #remembered(now: Dossier, eventId: string, proposal: Proposal, seeing: readonly string[]): Promise<Accepted> {
     const revision = now.ids.get(eventId)?.revision ?? 0;
     const event = await this.#storedAt(now.id, revision);
-    const salt = event.salt ?? this.parts.directory.payload(eventId)?.salt;
+    const salt = event.salt ?? (await this.parts.directory.payload(eventId))?.salt;
     // An erased payload took its salt along: nothing is left to compare with, and the key alone speaks.
     const same =
       event.envelope.id === eventId && (salt === undefined || event.digest === requestDigest(salt, proposal));

@@ -107,7 +107,8 @@ describe('A history, computed again from the description of its format', () => {
       expect(hash).toBe(hashOf(envelope));
       expect(envelope.previousHash).toBe(previous?.hash ?? null);
       expect(chainFault(event, previous)).toBeNull();
-      const kept = event.salt === undefined ? office.directory.payload(envelope.id)! : { data, salt: event.salt };
+      const kept =
+        event.salt === undefined ? (await office.directory.payload(envelope.id))! : { data, salt: event.salt };
       expect(envelope.dataHash).toBe(payloadHash(kept.salt, kept.data));
       expect(envelope.from).toBe(situation.state.state || null);
       situation = fold(situation, {
@@ -137,7 +138,7 @@ describe('A history, computed again from the description of its format', () => {
     const [, one, two] = await office.stored(id);
     const { sub, iss, name } = one!.envelope.actor;
     expect(two!.envelope.actor.name).toBe(name);
-    expect(office.directory.name(iss, sub, name!)).toBe('Gwenaël Prigent');
+    expect(await office.directory.name(iss, sub, name!)).toBe('Gwenaël Prigent');
     const [row] = peek(office.folder, 'personnes.db', 'select salt from persons where sub = ?', sub);
     expect(name).toBe(salted(row!.salt as string, 'Gwenaël Prigent'));
   });

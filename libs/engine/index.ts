@@ -14,5 +14,4 @@ export {
   replay,
 } from './past.ts';
 export { Behalf, ProposedFact } from './proposal.ts';
-export { behalfPerson } from './record.ts';
 export * from './views.ts';

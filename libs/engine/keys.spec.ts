@@ -155,7 +155,7 @@ describe('A note', () => {
     await expect(office.advance(agent, id, note('Autre chose.'), key)).rejects.toThrow(KeyReused);
     await office.directory.drop(event.envelope.id);
     expect(await office.advance(agent, id, note(TEXT), key)).toMatchObject({ remembered: true, event });
-    expect(office.directory.payload(event.envelope.id)).toBeNull();
+    expect(await office.directory.payload(event.envelope.id)).toBeNull();
     const [item] = await office.engine.history(agent, id, 0, 1);
     expect(item).toMatchObject({ data: {}, meta: { erased: true } });
     await office.advance(agent, id, piece('plan'));

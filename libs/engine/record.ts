@@ -1,5 +1,6 @@
 import type { CalendarDate, Lookup, PublishedWorkflow, RecordedFact, Situation } from '@jalon/flow';
 import {
+  behalfPerson,
   canonicalJson,
   type Directory,
   dataHash,
@@ -112,11 +113,6 @@ export async function asEvent(
   };
   const digest = now.keyed ? { digest: requestDigest(salt, proposal) } : {};
   return seal(envelope, erasable ? { data: {}, ...digest } : { data, salt, ...digest });
-}
-
-/** Under which issuer and subject the directory keeps the name of someone for whom an officer records. */
-export function behalfPerson({ role, org }: { role: string; org: string }): { iss: string; sub: string } {
-  return { iss: 'pour-le-compte-de', sub: `${role} ${org}` };
 }
 
 /** What a repeated Idempotency-Key is compared by; salted, so that it tells nothing of the payload. */

@@ -1,8 +1,15 @@
 import { contextOf, hiddenMembers, type Possible, possible, visibleContext } from '@jalon/flow';
-import type { Directory, Envelope, StoredEvent } from '@jalon/journal';
+import {
+  askedOf,
+  behalfPerson,
+  type DirectoryReader,
+  type Disclosed,
+  type Envelope,
+  type StoredEvent,
+  shownName,
+} from '@jalon/journal';
 import { type Caller, withheldType } from './caller.ts';
 import type { Dossier } from './dossiers.ts';
-import { behalfPerson } from './record.ts';
 
 /** A dossier as one caller may see it. */
 export type DossierView = {
@@ -18,7 +25,10 @@ export type DossierView = {
   possible: readonly Possible[];
 };
 
-/** A person as shown: the name from the directory, « effacé » once it was erased, absent when none was recorded. */
+/**
+ * A person as shown: the name from the directory, « effacé » once it was erased, « indisponible » while the directory is
+ * away, absent when none was recorded.
+ */
 export type PersonView = { role: string; org?: string; nom?: string };
 
 /** A fact as one caller may see it, in full or by its hash only. */
@@ -34,9 +44,6 @@ export type FactView =
       meta: Record<string, unknown> & { actor: PersonView & { iss: string; sub: string } };
     }
   | { revision: number; hash: string; withheld: true };
-
-/** What stands in place of a name or payload that was erased. */
-export const ERASED = 'effacé';
 
 /** The dossier for one who sees it by the roles `seeing`: withheld members and what rules say of them are left out. */
 export function dossierView(dossier: Dossier, caller: Caller, seeing: readonly string[], today: string): DossierView {
@@ -57,26 +64,34 @@ export function dossierView(dossier: Dossier, caller: Caller, seeing: readonly s
   };
 }
 
-/** An item of the history for one who sees the dossier by the roles `seeing`. */
-export function factView(
+/** Items of the history for one who sees the dossier by the roles `seeing`; the directory is asked once for all of them. */
+export async function factViews(
   dossier: Dossier,
-  event: StoredEvent,
+  events: readonly StoredEvent[],
   seeing: readonly string[],
-  directory: Directory,
-): FactView {
+  directory: DirectoryReader,
+): Promise<FactView[]> {
+  const isWithheld = ({ envelope }: StoredEvent) => isWithheldFact(dossier, envelope.id, seeing);
+  const disclosed = await directory.disclose(askedOf(events.filter((event) => !isWithheld(event))));
+  return events.map((event) =>
+    isWithheld(event)
+      ? { revision: event.envelope.revision, hash: event.hash, withheld: true }
+      : factView(event, disclosed),
+  );
+}
+
+function factView(event: StoredEvent, disclosed: Disclosed): FactView {
   const { envelope, hash, data, position } = event;
-  if (isWithheldFact(dossier, envelope.id, seeing)) return { revision: envelope.revision, hash, withheld: true };
   const { id, type, revision, effectiveAt, recordedAt, actor, onBehalfOf } = envelope;
-  const erasable = event.salt === undefined;
+  const kept = event.salt === undefined ? disclosed.payload(id) : { data };
   const meta = {
     ...recorded(envelope),
-    actor: personView(directory, actor, actor) as PersonView & { iss: string; sub: string },
-    ...(onBehalfOf ? { onBehalfOf: personView(directory, onBehalfOf, behalfPerson(onBehalfOf)) } : {}),
+    actor: personView(disclosed, actor, actor) as PersonView & { iss: string; sub: string },
+    ...(onBehalfOf ? { onBehalfOf: personView(disclosed, onBehalfOf, behalfPerson(onBehalfOf)) } : {}),
     hash,
-    ...(erasable && !directory.payload(id) ? { erased: true } : {}),
+    ...(kept === null ? { erased: true } : kept === undefined ? { unavailable: true } : {}),
   };
-  const shown = erasable ? (directory.payload(id)?.data ?? {}) : data;
-  return { id, type, revision, position: String(position), effectiveAt, recordedAt, data: shown, meta };
+  return { id, type, revision, position: String(position), effectiveAt, recordedAt, data: kept?.data ?? {}, meta };
 }
 
 /** Whether a fact of a dossier is withheld from one who sees by these roles: a correction is as visible as what it corrects. */
@@ -86,12 +101,12 @@ export function isWithheldFact({ workflow, ids }: Dossier, id: string, seeing: r
 
 /** A recorded person with the name that the directory holds in place of the commitment. */
 export function personView<P extends { name?: string }>(
-  directory: Directory,
+  disclosed: Disclosed,
   person: P,
   { iss, sub }: { iss: string; sub: string },
 ): Omit<P, 'name'> & { nom?: string } {
   const { name, ...shown } = person;
-  return name === undefined ? shown : { ...shown, nom: directory.name(iss, sub, name) ?? ERASED };
+  return name === undefined ? shown : { ...shown, nom: shownName(disclosed.name(iss, sub, name)) };
 }
 
 /** What is shown of an envelope as it is, in this order whatever the store gave. */

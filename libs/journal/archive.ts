@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson, sha256 } from './canonical.ts';
+import { carryPayload, carryPerson } from './carry.ts';
 import type { Directory, DirectoryReader, ErasablePayload, Person } from './directory.ts';
 import { chainFault, type NewEvent } from './envelope.ts';
 import { type Journal, type JournalReader, NO_STREAM } from './journal.ts';
@@ -37,8 +38,8 @@ export async function* archiveOf(
   const line = (content: Line) => `${canonicalJson(content)}\n`;
   yield line({ archive: ARCHIVE });
   // After the tip: a fact's person and payload are in the directory before the fact is in the log.
-  for (const person of directory.persons()) yield line({ person });
-  for (const payload of directory.payloads()) yield line({ payload });
+  for await (const person of directory.persons()) yield line({ person });
+  for await (const payload of directory.payloads()) yield line({ payload });
   const digest = createHash('sha256');
   let events = 0;
   for await (const page of tip === null ? [] : journal.readAll(null)) {
@@ -58,7 +59,7 @@ export async function* archiveOf(
  * Writes an archive into a log and its directory, with ids, dates, order and hashes unchanged. Every event is checked
  * against its chain first. After an interruption the same call goes on: what is there already is the same success again.
  * At the end the log is read back and compared.
- * @throws ArchiveRefused, and what the journal throws: RevisionConflict when the log holds something else
+ * @throws ArchiveRefused, DirectoryTaken, and what the journal throws: RevisionConflict when the log holds something else
  */
 export async function restore(
   lines: AsyncIterable<string>,
@@ -79,10 +80,10 @@ export async function restore(
     first = false;
     if (end) throw new ArchiveRefused('Something follows the end of the archive.');
     if ('person' in line) {
-      await directory.commit(line.person);
+      await carryPerson(line.person, directory);
       moved.persons += 1;
     } else if ('payload' in line) {
-      await directory.keep(line.payload);
+      await carryPayload(line.payload, directory);
       moved.payloads += 1;
     } else if ('event' in line) {
       const { event } = line;

@@ -7,6 +7,7 @@ import { EventIdTaken, type Journal, JournalUnavailable, NO_STREAM, RevisionConf
 import { collect, idsOf, sampleChain, sampleFact } from './sample.ts';
 
 // For the specs of adapters that need more than this package to run.
+export { type DirectorySite, describeDirectory } from './directory.contract.ts';
 export { collect, idsOf, sampleChain, sampleFact } from './sample.ts';
 
 /** An adapter on test. Its log may hold other streams already: the contract looks only at its own. */

@@ -1,6 +1,13 @@
 import Database from 'better-sqlite3';
 import { saltedHash } from './canonical.ts';
-import type { Directory, DirectoryReader, ErasablePayload, Person } from './directory.ts';
+import {
+  type Asked,
+  type Directory,
+  type DirectoryReader,
+  Disclosed,
+  type ErasablePayload,
+  type Person,
+} from './directory.ts';
 import { JournalUnavailable } from './journal.ts';
 import type { Writer } from './writer.sqlite.ts';
 
@@ -21,25 +28,38 @@ export class SqliteDirectoryReader implements DirectoryReader {
     this.#payload = this.#db.prepare<string[], [string, string]>('select data, salt from erasables where id = ?').raw();
   }
 
-  name(iss: string, sub: string, commitment: string): string | null {
+  async disclose(asked: Asked): Promise<Disclosed> {
+    return this.#guard(() => {
+      const names = asked.names.flatMap((each) => {
+        const name = this.#name.get(each.iss, each.sub, each.commitment);
+        return name === undefined ? [] : [{ ...each, name }];
+      });
+      return new Disclosed(
+        asked,
+        names,
+        asked.payloads.flatMap((id) => this.#kept(id) ?? []),
+        true,
+      );
+    });
+  }
+
+  async name(iss: string, sub: string, commitment: string): Promise<string | null> {
     return this.#guard(() => this.#name.get(iss, sub, commitment) ?? null);
   }
 
-  payload(id: string): ErasablePayload | null {
-    const row = this.#guard(() => this.#payload.get(id));
-    return row === undefined ? null : { id, data: JSON.parse(row[0]), salt: row[1] };
+  async payload(id: string): Promise<ErasablePayload | null> {
+    return this.#guard(() => this.#kept(id));
   }
 
-  persons(): Iterable<Person> {
-    return this.#guard(() =>
-      this.#db.prepare<[], Person>('select iss, sub, name, salt from persons order by iss, sub, name').all(),
-    );
+  async *persons(): AsyncIterable<Person> {
+    const all = 'select iss, sub, name, salt from persons order by iss, sub, name';
+    yield* this.#guard(() => this.#db.prepare<[], Person>(all).all());
   }
 
-  *payloads(): Iterable<ErasablePayload> {
+  async *payloads(): AsyncIterable<ErasablePayload> {
     const ids = this.#guard(() => this.#db.prepare<[], string>('select id from erasables order by id').pluck().all());
     for (const id of ids) {
-      const payload = this.payload(id);
+      const payload = await this.payload(id);
       if (payload) yield payload;
     }
   }
@@ -51,6 +71,11 @@ export class SqliteDirectoryReader implements DirectoryReader {
 
   async close(): Promise<void> {
     this.#db.close();
+  }
+
+  #kept(id: string): ErasablePayload | null {
+    const row = this.#payload.get(id);
+    return row === undefined ? null : { id, data: JSON.parse(row[0]), salt: row[1] };
   }
 
   #guard<Result>(read: () => Result): Result {
@@ -91,25 +116,29 @@ export class SqliteDirectory implements Directory {
     return commitment;
   }
 
-  name(iss: string, sub: string, commitment: string): string | null {
+  disclose(asked: Asked): Promise<Disclosed> {
+    return this.reader.disclose(asked);
+  }
+
+  name(iss: string, sub: string, commitment: string): Promise<string | null> {
     return this.reader.name(iss, sub, commitment);
   }
 
   async keep(payload: ErasablePayload): Promise<ErasablePayload> {
     const { id, data, salt } = payload;
     await this.writer.direct(['keep', id, JSON.stringify(data), salt]);
-    return this.payload(id) ?? payload;
+    return (await this.payload(id)) ?? payload;
   }
 
-  payload(id: string): ErasablePayload | null {
+  payload(id: string): Promise<ErasablePayload | null> {
     return this.reader.payload(id);
   }
 
-  persons(): Iterable<Person> {
+  persons(): AsyncIterable<Person> {
     return this.reader.persons();
   }
 
-  payloads(): Iterable<ErasablePayload> {
+  payloads(): AsyncIterable<ErasablePayload> {
     return this.reader.payloads();
   }
 
@@ -125,6 +154,12 @@ export class SqliteDirectory implements Directory {
     this.#commitments.clear();
     this.#erasures += 1;
     return forgotten;
+  }
+
+  async durability(): Promise<Record<string, string | number>> {
+    const { ended, settings } = this.writer;
+    if (ended !== null) throw new JournalUnavailable(`The directory cannot be written: ${ended}.`);
+    return { ...settings };
   }
 
   close(): Promise<void> {

@@ -1,8 +1,14 @@
 export * from './archive.ts';
 export * from './canonical.ts';
+export { DirectoryTaken, moveDirectory } from './carry.ts';
 export * from './directory.ts';
 export * from './envelope.ts';
 export * from './journal.ts';
+export * from './listen.postgres.ts';
 export * from './open.eventstore.ts';
+export * from './open.postgres.ts';
 export * from './open.sqlite.ts';
+export * from './pauses.ts';
+export { Connections, DatabaseUnavailable, isAway, isMissing, type PoolOptions } from './pool.postgres.ts';
+export * from './session.postgres.ts';
 export * from './state-hash.ts';

@@ -88,7 +88,7 @@ export class AppendTooLarge extends Error {
 
 /** The journal cannot be written or read now; nothing was written. */
 export class JournalUnavailable extends Error {
-  override readonly name = 'JournalUnavailable';
+  override readonly name: string = 'JournalUnavailable';
 }
 
 /** The journal may or may not have written: the same append (same ids, same expected revision) again tells. */

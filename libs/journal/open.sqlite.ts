@@ -55,12 +55,19 @@ export async function readSqliteJournal(
 ): Promise<{ journal: JournalReader; directory: DirectoryReader }> {
   const journal = identified(join(folder, JOURNAL.file), JOURNAL, (file) => new SqliteReader(file));
   try {
-    const directory = identified(join(folder, DIRECTORY.file), DIRECTORY, (file) => new SqliteDirectoryReader(file));
-    return { journal, directory };
+    return { journal, directory: await readSqliteDirectory(folder) };
   } catch (error) {
     await journal.close();
     throw error;
   }
+}
+
+/**
+ * Opens the directory of a folder for reading only, also beside the process that writes in it.
+ * @throws JournalRefused when there is none of ours in it
+ */
+export async function readSqliteDirectory(folder: string): Promise<DirectoryReader> {
+  return identified(join(folder, DIRECTORY.file), DIRECTORY, (file) => new SqliteDirectoryReader(file));
 }
 
 /** A reader on `file`, or a refusal that names it. */

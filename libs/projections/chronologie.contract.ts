@@ -1,3 +1,4 @@
+import { Disclosed } from '@jalon/journal';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { TimelineView } from './index.ts';
 import { EVERYTHING, type Keeping, Site } from './site.ts';
@@ -110,16 +111,26 @@ export function describeChronologie(keeping: () => Keeping): void {
         const { name: _partyName, ...party } = onBehalfOf;
         const names: TimelineView = {
           ...EVERYTHING,
-          nameOf: (iss, sub, commitment) => `${iss} ${sub} ${commitment[0]}`,
-          nameOfParty: ({ role, org }, commitment) => `${role} ${org} ${commitment[0]}`,
+          disclose: async (asked) => {
+            const names = asked.names.map((each) => ({
+              ...each,
+              name: `${each.iss} ${each.sub} ${each.commitment[0]}`,
+            }));
+            return new Disclosed(asked, names, [], true);
+          },
         };
         expect((await timeline(names)).entries[0]).toMatchObject({
           actor: { ...author, nom: 'https://connexion.example a-17 c' },
-          onBehalfOf: { ...party, nom: 'prestataire Nébuleuse d' },
+          onBehalfOf: { ...party, nom: 'pour-le-compte-de prestataire Nébuleuse d' },
         });
         expect((await timeline()).entries[0]).toMatchObject({
           actor: { ...author, nom: 'effacé' },
           onBehalfOf: { ...party, nom: 'effacé' },
+        });
+        const away: TimelineView = { ...EVERYTHING, disclose: async (asked) => new Disclosed(asked, [], [], false) };
+        expect((await timeline(away)).entries[0]).toMatchObject({
+          actor: { ...author, nom: 'indisponible' },
+          onBehalfOf: { ...party, nom: 'indisponible' },
         });
       });
 
@@ -132,10 +143,15 @@ export function describeChronologie(keeping: () => Keeping): void {
         await dossier.record('demande.deposee', deposit('Nébuleuse', 'Nuage'));
         const note = await dossier.record('dossier.note-ajoutee', { texte: 'À revoir' });
         await site.directory.keep({ id: note, data: { texte: 'À revoir' }, salt: '0'.repeat(32) });
-        const view: TimelineView = { ...EVERYTHING, payloadOf: (id) => site.directory.payload(id)?.data ?? null };
+        const view: TimelineView = { ...EVERYTHING, disclose: (asked) => site.directory.disclose(asked) };
         const shown = await timeline(view);
         expect(shown.entries[1]?.data).toEqual({ texte: 'À revoir' });
         expect(shown.entries[1]).not.toHaveProperty('erased');
+        const away: TimelineView = { ...EVERYTHING, disclose: async (asked) => new Disclosed(asked, [], [], false) };
+        const [, unknown] = (await timeline(away)).entries;
+        expect(unknown).toMatchObject({ id: note, unavailable: true });
+        expect(unknown).not.toHaveProperty('erased');
+        expect(unknown).not.toHaveProperty('data');
 
         await site.directory.drop(note);
         const { entries } = await timeline(view);

@@ -1,14 +1,11 @@
 import { type CalendarDate, type Catalogue, daysBetween, type PublishedWorkflow, summaryOf } from '@jalon/flow';
-import type { Source } from '@jalon/journal';
+import { type Asked, behalfPerson, type Disclosed, type Source, shownName } from '@jalon/journal';
 import { type CompiledQuery, sql } from 'kysely';
 import { type ClosedDeadline, deadlineLabel, followDeadlines, type OpenDeadline } from './deadlines.ts';
 import type { Correction, Projection, ReadFact } from './projection.ts';
 import { stateAfter } from './readings.ts';
 import type { ReadModelStore } from './store.ts';
 import { announcedTarget, isMissed, periodEnd, type Target } from './targets.ts';
-
-/** What stands in place of a name that was erased. */
-const ERASED = 'effacé';
 
 /** A milestone: when it was crossed, in the world and to the system's knowledge; nulls while it is not. */
 export type Milestone = {
@@ -22,7 +19,7 @@ export type Milestone = {
   fact: string | null;
 };
 
-/** A person as shown: the name from the directory, « effacé » once erased, absent when none was recorded. */
+/** A person as shown: the name from the directory, or « effacé », or « indisponible »; absent when none was recorded. */
 export type ShownPerson = { role: string; org?: string; nom?: string };
 
 /** One fact of the timeline. */
@@ -46,6 +43,8 @@ export type TimelineEntry = {
   data?: Record<string, unknown>;
   /** Its payload lay in the directory and was destroyed. */
   erased?: true;
+  /** Its payload lies in the directory, which is away. */
+  unavailable?: true;
 };
 
 /** An announced target, in the order of announcements. `until` is the last day of the period. */
@@ -93,12 +92,8 @@ export type TimelineView = {
   today: CalendarDate;
   /** Whether facts of this type are withheld from the viewer. */
   hidden: (type: string) => boolean;
-  /** The name behind a person's commitment, or null once erased. */
-  nameOf: (iss: string, sub: string, commitment: string) => string | null;
-  /** The same for one on whose behalf a fact was recorded: such persons have no issuer nor subject. */
-  nameOfParty: (party: { role: string; org: string }, commitment: string) => string | null;
-  /** The payload of an erasable fact, or null once destroyed. */
-  payloadOf: (eventId: string) => Record<string, unknown> | null;
+  /** What the directory has of the names and payloads that are to be shown. */
+  disclose: (asked: Asked) => Promise<Disclosed>;
 };
 
 /** What the timeline holds of a dossier besides its facts: where it stands, and what decides who may see it. */
@@ -265,24 +260,27 @@ export class Chronologie {
       state,
       jalon,
       milestones: milestonesOf(present, standing, view),
-      entries: this.#entries(workflow.name, entries, view),
+      entries: await this.#entries(workflow.name, entries, view),
       targets: targetsOf(standing, view),
       deadlines: deadlinesOf(present, standing.open, entries, view),
     };
   }
 
-  #entries(name: string, entries: StoredEntry[], view: TimelineView): TimelineEntry[] {
+  async #entries(name: string, entries: StoredEntry[], { hidden, disclose }: TimelineView): Promise<TimelineEntry[]> {
+    const visible = entries
+      .sort(byEffectiveDate)
+      .filter(([{ type }, { about }]) => !hidden(type) && (about === undefined || !hidden(about)));
+    const disclosed = await disclose(askedOf(visible));
     const shown: TimelineEntry[] = [];
     let workflow: PublishedWorkflow | undefined;
     let version = Number.NaN;
-    for (const entry of entries.sort(byEffectiveDate)) {
+    for (const entry of visible) {
       const [{ type }, beside] = entry;
-      if (view.hidden(type) || (beside.about !== undefined && view.hidden(beside.about))) continue;
       if (beside.version !== version) {
         version = beside.version;
         workflow = this.catalogue.find(name, version);
       }
-      shown.push(completed(entry, workflow?.facts.get(type)?.label ?? type, view));
+      shown.push(completed(entry, workflow?.facts.get(type)?.label ?? type, disclosed));
     }
     return shown;
   }
@@ -292,15 +290,31 @@ function byEffectiveDate([a]: StoredEntry, [b]: StoredEntry): number {
   return a.effectiveAt < b.effectiveAt ? -1 : a.effectiveAt > b.effectiveAt ? 1 : a.revision - b.revision;
 }
 
-function completed([shown, beside]: StoredEntry, label: string, view: TimelineView): TimelineEntry {
+/** What is to be asked of the directory for these entries to be shown. */
+function askedOf(entries: readonly StoredEntry[]): Asked {
+  const asked: Asked = { names: [], payloads: [] };
+  for (const [{ id, actor, onBehalfOf }, { name, partyName, erasable }] of entries) {
+    if (name !== undefined) asked.names.push({ iss: actor.iss, sub: actor.sub, commitment: name });
+    if (partyName !== undefined) asked.names.push({ ...behalfPerson(onBehalfOf as Party), commitment: partyName });
+    if (erasable) asked.payloads.push(id);
+  }
+  return asked;
+}
+
+type Party = { role: string; org: string };
+
+function completed([shown, beside]: StoredEntry, label: string, disclosed: Disclosed): TimelineEntry {
   const { actor, onBehalfOf } = shown;
-  if (beside.name !== undefined) actor.nom = view.nameOf(actor.iss, actor.sub, beside.name) ?? ERASED;
+  const named = ({ iss, sub }: { iss: string; sub: string }, commitment: string) =>
+    shownName(disclosed.name(iss, sub, commitment));
+  if (beside.name !== undefined) actor.nom = named(actor, beside.name);
   if (onBehalfOf && beside.partyName !== undefined)
-    onBehalfOf.nom = view.nameOfParty(onBehalfOf as { role: string; org: string }, beside.partyName) ?? ERASED;
+    onBehalfOf.nom = named(behalfPerson(onBehalfOf as Party), beside.partyName);
   if (beside.erasable) {
-    const data = view.payloadOf(shown.id);
-    if (data) shown.data = data;
-    else shown.erased = true;
+    const kept = disclosed.payload(shown.id);
+    if (kept) shown.data = kept.data;
+    else if (kept === null) shown.erased = true;
+    else shown.unavailable = true;
   }
   shown.label = label;
   return shown as TimelineEntry;

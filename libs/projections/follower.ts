@@ -1,9 +1,7 @@
-import type { Journal } from '@jalon/journal';
+import { isMissing, type Journal, Pauses } from '@jalon/journal';
 import { sql } from 'kysely';
 import { type GenerationRow, generations, parkedIn } from './generations.ts';
 import type { ProjectionStatus } from './live.ts';
-import { Pauses } from './pauses.ts';
-import { isMissing } from './pool.postgres.ts';
 import { earliest, Progress, type ProjectionLag, type ReadModelFeed } from './progress.ts';
 import type { Parked, Projection } from './projection.ts';
 import { AWAITED, type PostgresReadModels } from './store.postgres.ts';

@@ -1,7 +1,5 @@
+import { DatabaseUnavailable, DedicatedSession, either, Pauses, rest } from '@jalon/journal';
 import type { Tenure } from './layout.postgres.ts';
-import { Pauses, rest } from './pauses.ts';
-import { DedicatedSession, either } from './session.postgres.ts';
-import { ReadModelsUnavailable } from './unavailable.ts';
 
 /** What a lease is held in: a database that is prepared whenever a tenure begins. */
 export type LeaseParts = {
@@ -79,7 +77,7 @@ export class Lease {
       await work(await database.begin(role), over.signal);
       over.release();
       await beating;
-      if (session.lost.aborted && !stopping.aborted) throw new ReadModelsUnavailable(session.lost.reason);
+      if (session.lost.aborted && !stopping.aborted) throw new DatabaseUnavailable(session.lost.reason);
     } finally {
       this.#isHeld = false;
       over.release();

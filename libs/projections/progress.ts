@@ -1,6 +1,5 @@
-import type { Journal } from '@jalon/journal';
+import { type Journal, rest } from '@jalon/journal';
 import type { ProjectionStatus } from './live.ts';
-import { rest } from './pauses.ts';
 import type { Parked } from './projection.ts';
 import { DOSSIERS } from './readings.ts';
 import type { RebuildProgress } from './rebuild.ts';

@@ -1,7 +1,6 @@
 import type { Catalogue } from '@jalon/flow';
-import type { Journal, StoredEvent } from '@jalon/journal';
+import { type Journal, Pauses, type StoredEvent } from '@jalon/journal';
 import { LiveGenerations, type ProjectionStatus } from './live.ts';
-import { Pauses } from './pauses.ts';
 import { earliest, FILTER, Progress, type ProjectionLag, type ReadModelFeed } from './progress.ts';
 import type { Parked, Projection } from './projection.ts';
 import { Readings } from './readings.ts';

@@ -1,19 +1,16 @@
 import { once } from 'node:events';
+import { DatabaseUnavailable, isMissing, listen, rest } from '@jalon/journal';
 import { Follower } from './follower.ts';
 import { ProjectedElsewhere } from './generation.ts';
 import { type Tenure, TenureOver } from './layout.postgres.ts';
 import { Lease } from './lease.ts';
-import { listen } from './listen.postgres.ts';
 import type { ProjectionStatus } from './live.ts';
-import { rest } from './pauses.ts';
-import { isMissing } from './pool.postgres.ts';
 import type { ProjectionLag, ReadModelFeed } from './progress.ts';
 import type { Parked } from './projection.ts';
 import { chosen, Projector, type ProjectorParts } from './projector.ts';
 import type { RebuildProgress } from './rebuild.ts';
 import { AWAITED, CHANGED, type PostgresReadModels } from './store.postgres.ts';
 import { isDamage } from './store.ts';
-import { ReadModelsUnavailable } from './unavailable.ts';
 import { ReadModelsBehind } from './waiters.ts';
 
 /** What a process has of read models that several share. */
@@ -145,6 +142,6 @@ export class SharedReadModels implements ReadModelFeed {
 
   /** That the database is away is told once, by the follower. */
   #report(error: unknown): void {
-    if (!(error instanceof ReadModelsUnavailable) || isMissing(error)) this.parts.onError(error);
+    if (!(error instanceof DatabaseUnavailable) || isMissing(error)) this.parts.onError(error);
   }
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Directory, type Journal, openSqliteJournal } from '@jalon/journal';
+import { type Directory, Disclosed, type Journal, openSqliteJournal } from '@jalon/journal';
 import {
   Chronologie,
   DossierList,
@@ -19,9 +19,7 @@ import { TOYS } from './toy.ts';
 export const EVERYTHING: TimelineView = {
   today: '2026-06-15',
   hidden: () => false,
-  nameOf: () => null,
-  nameOfParty: () => null,
-  payloadOf: () => null,
+  disclose: async (asked) => new Disclosed(asked, [], [], true),
 };
 
 /** Where sites keep their read models: all in which databases differ for specs. */

@@ -1,8 +1,9 @@
-import { Kysely, PostgresDialect, sql } from 'kysely';
+import { Connections, type PoolOptions } from '@jalon/journal';
+import { Kysely, PostgresDialect, type PostgresPool, sql } from 'kysely';
 import { assertTenure, beginTenure, condemn, prepareLayout, type Tenure } from './layout.postgres.ts';
-import { Connections, type PoolOptions } from './pool.postgres.ts';
 import type { ReadModelStore } from './store.ts';
 import { POSTGRES, type Tables } from './tables.ts';
+import { ReadModelsUnavailable } from './unavailable.ts';
 
 /** Read models that several processes share: one of them projects, all of them read. */
 export type PostgresReadModels = ReadModelStore & {
@@ -80,5 +81,8 @@ export function openPostgresReadModels(
 }
 
 function kyselyOver(url: string, options: PoolOptions): Kysely<Tables> {
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: async () => new Connections(url, options) }) });
+  const away = (cause: unknown) => new ReadModelsUnavailable(cause);
+  // Cursors, the one thing of a pool that is missing, are not used.
+  const pool = async () => new Connections(url, { ...options, away }) as unknown as PostgresPool;
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 }

@@ -1,7 +1,6 @@
 import pg from 'pg';
 import { rest } from './pauses.ts';
-import { connection, isAway, type Settings, settle } from './pool.postgres.ts';
-import { ReadModelsUnavailable } from './unavailable.ts';
+import { connection, DatabaseUnavailable, isAway, type Settings, settle } from './pool.postgres.ts';
 
 /** How long a dedicated session may take to answer before it is taken for lost. */
 const PATIENCE_MS = 2_500;
@@ -18,7 +17,7 @@ export class DedicatedSession {
     client.on('end', () => this.#loss.abort(new Error('The connection ended.')));
   }
 
-  /** @throws ReadModelsUnavailable */
+  /** @throws DatabaseUnavailable */
   static async open(url: string, name: string, settings: Settings): Promise<DedicatedSession> {
     const client = new pg.Client({ ...connection(url, name), query_timeout: PATIENCE_MS });
     const session = new DedicatedSession(client);
@@ -28,7 +27,7 @@ export class DedicatedSession {
       return session;
     } catch (error) {
       await session.close();
-      throw isAway(error) ? new ReadModelsUnavailable(error) : error;
+      throw isAway(error) ? new DatabaseUnavailable(error) : error;
     }
   }
 
@@ -37,14 +36,14 @@ export class DedicatedSession {
     return this.#loss.signal;
   }
 
-  /** One statement at a time. @throws ReadModelsUnavailable */
+  /** One statement at a time. @throws DatabaseUnavailable */
   async query<R extends pg.QueryResultRow>(text: string, values: string[] = []): Promise<R[]> {
     try {
       return (await this.client.query<R>(text, values)).rows;
     } catch (error) {
       if (!isAway(error)) throw error;
       this.#loss.abort(error);
-      throw new ReadModelsUnavailable(error);
+      throw new DatabaseUnavailable(error);
     }
   }
 

@@ -1,6 +1,18 @@
-import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import pg from 'pg';
-import { ReadModelsUnavailable } from './unavailable.ts';
+
+/** A database does not answer, or not yet. */
+export class DatabaseUnavailable extends Error {
+  override readonly name: string = 'DatabaseUnavailable';
+  constructor(cause: unknown, what = 'The database') {
+    super(`${what} does not answer: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+/** An AggregateError (every address of a host refused) has no message of its own. */
+function reasonOf(cause: unknown): string {
+  const { message, code } = cause as { message?: string; code?: string };
+  return message || code || String(cause);
+}
 
 /** Settings of a session, given to it when it begins. */
 export type Settings = Readonly<Record<string, string>>;
@@ -12,6 +24,8 @@ export type PoolOptions = {
   settings: Settings;
   /** How long a statement may take before its connection is given up, in milliseconds. */
   patienceMs: number;
+  /** What is thrown when the database is away; a bare DatabaseUnavailable when absent. */
+  away?: (cause: unknown) => DatabaseUnavailable;
 };
 
 /** How long a connection may take to open. */
@@ -51,15 +65,17 @@ export async function settle(session: pg.ClientBase, settings: Settings): Promis
 }
 
 /**
- * Connections for Kysely. Statements stay prepared; a connection that failed is never used again; and what says that the
- * database is away is thrown as ReadModelsUnavailable.
+ * Connections that are opened when there is something to ask, and again after every failure. Statements stay prepared; a
+ * connection that failed is never used again; and what says that the database is away is thrown as DatabaseUnavailable.
  */
-export class Connections implements PostgresPool {
+export class Connections {
   readonly #pool: pg.Pool;
   readonly #names = new Map<string, string>();
+  readonly #away: (cause: unknown) => DatabaseUnavailable;
   #named = 0;
 
-  constructor(url: string, { name, max, settings, patienceMs }: PoolOptions) {
+  constructor(url: string, { name, max, settings, patienceMs, away }: PoolOptions) {
+    this.#away = away ?? ((cause) => new DatabaseUnavailable(cause));
     this.#pool = new pg.Pool({
       ...connection(url, name),
       max,
@@ -71,13 +87,38 @@ export class Connections implements PostgresPool {
     this.#pool.on('error', () => undefined);
   }
 
-  async connect(): Promise<PostgresPoolClient> {
+  /** @throws DatabaseUnavailable */
+  async connect(): Promise<PooledSession> {
     try {
-      // Cursors, the other thing that Kysely may ask for, are not used.
-      return new Session(await this.#pool.connect(), (text) => this.#nameOf(text)) as unknown as PostgresPoolClient;
+      return new PooledSession(await this.#pool.connect(), (text) => this.#nameOf(text), this.#away);
     } catch (error) {
-      throw isAway(error) ? new ReadModelsUnavailable(error) : error;
+      throw isAway(error) ? this.#away(error) : error;
     }
+  }
+
+  /** What `work` gives with a session of its own. @throws DatabaseUnavailable */
+  async with<T>(work: (session: PooledSession) => Promise<T>): Promise<T> {
+    const session = await this.connect();
+    try {
+      return await work(session);
+    } finally {
+      session.release();
+    }
+  }
+
+  /** The same in one transaction, which is undone when `work` fails. @throws DatabaseUnavailable */
+  transact<T>(work: (session: PooledSession) => Promise<T>): Promise<T> {
+    return this.with(async (session) => {
+      await session.query('begin');
+      try {
+        const done = await work(session);
+        await session.query('commit');
+        return done;
+      } catch (error) {
+        await session.query('rollback').catch(() => session.spoil());
+        throw error;
+      }
+    });
   }
 
   async end(): Promise<void> {
@@ -96,12 +137,14 @@ export class Connections implements PostgresPool {
   }
 }
 
-class Session {
+/** A connection for as long as it is not released. */
+export class PooledSession {
   #broken = false;
 
   constructor(
     private readonly client: pg.PoolClient,
     private readonly nameOf: (text: string) => string,
+    private readonly away: (cause: unknown) => DatabaseUnavailable,
   ) {
     client.on('error', this.#breaks);
   }
@@ -110,14 +153,20 @@ class Session {
     this.#broken = true;
   };
 
-  async query(text: string, values: unknown[]): Promise<pg.QueryResult> {
+  /** @throws DatabaseUnavailable */
+  async query<Row extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<pg.QueryResult<Row>> {
     try {
-      return await this.client.query(values.length === 0 ? text : { name: this.nameOf(text), text, values });
+      return await this.client.query<Row>(values.length === 0 ? text : { name: this.nameOf(text), text, values });
     } catch (error) {
       // A prepared statement whose table was replaced by one of another shape is forgotten with its connection.
       if (isAway(error) || (error as pg.DatabaseError).code === '0A000') this.#broken = true;
-      throw isAway(error) ? new ReadModelsUnavailable(error) : error;
+      throw isAway(error) ? this.away(error) : error;
     }
+  }
+
+  /** Gives the connection up: it is in a state that nobody else should meet. */
+  spoil(): void {
+    this.#broken = true;
   }
 
   release(destroy = false): void {
@@ -143,5 +192,5 @@ export function isAway(error: unknown): boolean {
 /** Whether an error says that a table, or the schema, is not there. */
 export function isMissing(error: unknown): boolean {
   const { code } = ((error as Error).cause ?? {}) as { code?: string };
-  return error instanceof ReadModelsUnavailable && (code === '42P01' || code === '3F000');
+  return error instanceof DatabaseUnavailable && (code === '42P01' || code === '3F000');
 }
