@@ -42,6 +42,25 @@ export function hashOf(version) {
   };
 }
 
+/** When each version was published, and its hash from then on: written by `npm run generate -- --publish <version>`. */
+export const PUBLISHED = JSON.parse(readFileSync(at('workflows/published.json'), 'utf8'));
+
+/**
+ * What changed in versions that are published: a sentence per version, naming its files. `before` are the files as last
+ * generated, `now` as they are.
+ */
+export function changedSincePublished(published, before, now) {
+  return Object.entries(published).flatMap(([version, { since, hash }]) => {
+    if (now(version).hash === hash) return [];
+    const known = before[version]?.files ?? {};
+    const { files } = now(version);
+    const changed = Object.keys({ ...known, ...files }).filter((file) => known[file] !== files[file]);
+    return [
+      `${version} was published on ${since} and never changes; what did: ${changed.join(', ') || 'all of it'}. Put it back, and write the next version beside it.`,
+    ];
+  });
+}
+
 function hashes() {
   const entries = VERSIONS.map((version) => {
     const { hash, files } = hashOf(version);
@@ -239,6 +258,9 @@ export async function generated() {
   process.env.TS_NODE_PROJECT ??= at('tsconfig.json');
   await import('@swc-node/register/esm-register');
   const flow = await import(pathToFileURL(at('libs/flow/index.ts')).href);
+  const { hashes: before } = await import(pathToFileURL(at('workflows/hashes.ts')).href);
+  const faults = changedSincePublished(PUBLISHED, before, hashOf);
+  if (faults.length > 0) throw new Error(faults.join('\n'));
   const files = { 'workflows/hashes.ts': hashes() };
   for (const version of VERSIONS) {
     const folder = join('workflows', version);
@@ -250,7 +272,17 @@ export async function generated() {
   return files;
 }
 
+function publish(version) {
+  if (PUBLISHED[version]) throw new Error(`${version} is published already, since ${PUBLISHED[version].since}.`);
+  if (!VERSIONS.includes(version)) throw new Error(`Name a version to publish: ${VERSIONS.join(', ')}.`);
+  const since = new Date().toISOString().slice(0, 10);
+  PUBLISHED[version] = { since, hash: hashOf(version).hash };
+  writeFileSync(at('workflows/published.json'), `${JSON.stringify(PUBLISHED, null, 2)}\n`);
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const publishing = process.argv.indexOf('--publish');
+  if (publishing > 0) publish(process.argv[publishing + 1]);
   const check = process.argv.includes('--check');
   for (const [path, text] of Object.entries(await generated())) {
     if (existsSync(at(path)) && readFileSync(at(path), 'utf8') === text) continue;
