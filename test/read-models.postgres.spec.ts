@@ -1,6 +1,7 @@
 import {
   describeChronologie,
   describeDossierList,
+  describeEcheances,
   describeProjector,
   describeStore,
   inPostgres,
@@ -28,6 +29,7 @@ const inDatabase = () => inPostgres(database.url);
 describe('In PostgreSQL,', () => {
   describeChronologie(inDatabase);
   describeDossierList(inDatabase);
+  describeEcheances(inDatabase);
   describeProjector(inDatabase);
   describeStore(inDatabase);
 });

@@ -26,6 +26,7 @@ export type ClosedDeadline = OpenDeadline & { closedBy: string; closedByType: st
 export type DeadlinesAfter = { open: readonly OpenDeadline[]; closed: readonly ClosedDeadline[] };
 
 const NONE: readonly never[] = [];
+const ENDED = { ended: true } as const;
 
 /**
  * Follows the deadlines of a dossier over one fact: first it closes, then it sets its own, each in the place of an earlier
@@ -43,19 +44,15 @@ export function followDeadlines(open: readonly OpenDeadline[], read: ReadFact, f
   const kept: OpenDeadline[] = [];
   const closed: ClosedDeadline[] = [];
   for (const deadline of open) {
-    const { openTo, ...rest } = deadline;
     const still = closes(deadline) ? stillOpenTo(deadline, read, final) : undefined;
-    if (still === undefined || still.length === openTo?.length) kept.push(deadline);
-    else {
-      const by = {
-        closedBy: id,
-        closedByType: type,
-        closedOn: read.effectiveAt,
-        ...(final ? { ended: true as const } : {}),
-      };
-      closed.push({ ...rest, ...by });
-      if (still.length > 0) kept.push({ ...rest, openTo: still });
+    if (still === undefined || still.length === deadline.openTo?.length) {
+      kept.push(deadline);
+      continue;
     }
+    const { openTo: _before, ...rest } = deadline;
+    const after: OpenDeadline = still.length === 0 ? rest : { ...rest, openTo: still };
+    closed.push({ ...after, closedBy: id, closedByType: type, closedOn: read.effectiveAt, ...(final && ENDED) });
+    if (still.length > 0) kept.push(after);
   }
   if (closed.length === 0) return { open: set.length === 0 ? open : [...open, ...set], closed: NONE };
   return { open: [...kept, ...set], closed };

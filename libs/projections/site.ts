@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Directory, type Journal, openSqliteJournal } from '@jalon/journal';
 import {
   Chronologie,
+  DeadlineList,
   DossierList,
   openReadModels,
   type Parked,
@@ -70,6 +71,10 @@ export class Site {
 
   get list(): DossierList {
     return new DossierList(this.store, TOYS);
+  }
+
+  get deadlines(): DeadlineList {
+    return new DeadlineList(this.store, TOYS);
   }
 
   async startProjecting({ following = true } = {}): Promise<void> {

@@ -65,6 +65,7 @@ function state(name: string, label: string, jalon: string): StateSpec {
 const ROLES: PublishedWorkflow['roles'] = {
   charge: { label: 'Chargé', sees: 'all' },
   prestataire: { label: 'Prestataire', sees: 'own' },
+  abonne: { label: 'Abonné', sees: 'none' },
 };
 
 const STATES: readonly StateSpec[] = [
@@ -97,6 +98,7 @@ const toy: Partial<PublishedWorkflow> = {
   ),
   states: new Map(STATES.map((each) => [each.state, each])),
   roles: ROLES,
+  parties: { prestataire: ['prestataire', 'siren'] },
 };
 
 /** A catalogue of the toy alone. */
