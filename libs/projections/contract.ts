@@ -1,3 +1,4 @@
+export { describeCalendarTokens } from './calendar-tokens.contract.ts';
 export { describeChronologie } from './chronologie.contract.ts';
 export { describeDossierList } from './dossier-list.contract.ts';
 export { describeEcheances } from './echeances.contract.ts';

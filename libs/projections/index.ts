@@ -3,11 +3,13 @@ import { dossiers } from './dossiers.ts';
 import { echeances } from './echeances.ts';
 import type { Projection } from './projection.ts';
 
+export * from './calendar-tokens.ts';
 export * from './chronologie.ts';
 export * from './deadline-list.ts';
 export * from './dossier-list.ts';
 export { SUMMARY_COLUMNS, type SummaryColumn } from './dossiers.ts';
 export { ProjectedElsewhere } from './generation.ts';
+export { type KeptStore, openKept, openPostgresKept } from './kept.ts';
 export { ReadModelsRefused, type Tenure } from './layout.postgres.ts';
 export * from './lease.ts';
 export type { ProjectionStatus } from './live.ts';

@@ -1,0 +1,30 @@
+import { ReadModelsBehind } from '@jalon/projections';
+import { type FastifyReply, positionOf } from './http.ts';
+import { ProblemRaised } from './problems.ts';
+import type { Product } from './product.ts';
+
+/** How long a reader waits for a position before being told to come back. */
+const PATIENCE_MS = 5000;
+
+/**
+ * Waits until the read models include what this node acknowledged, and the position that `min-position` names; the answer
+ * says which (`X-Position`).
+ * @throws ProblemRaised, 400 for what is no position, 503 when it is not reached in time
+ */
+export async function caughtUp(
+  { engine, projector }: Pick<Product, 'engine' | 'projector'>,
+  reply: FastifyReply,
+  minPosition: string | undefined,
+): Promise<void> {
+  const wanted = positionOf(minPosition);
+  const acknowledged = engine.acknowledged ?? -1n;
+  const position = wanted === undefined || wanted < acknowledged ? acknowledged : wanted;
+  try {
+    await projector.caughtUp(position, PATIENCE_MS);
+  } catch (fault) {
+    if (fault instanceof ReadModelsBehind) throw new ProblemRaised('lecture-en-retard');
+    throw fault;
+  }
+  if (position >= 0n) reply.header('x-position', String(position));
+}
+
