@@ -125,7 +125,6 @@ export class ReadModelsController {
       throw fault;
     }
   }
-
 }
 
 /** Restriction of a list to the caller's own dossiers: none for who sees all; null for who sees no dossier at all. */

@@ -1,4 +1,6 @@
-import { ReadModelsBehind } from '@jalon/projections';
+import type { Viewer } from '@jalon/flow';
+import { ReadModelsBehind, type Sight, sightsOf } from '@jalon/projections';
+import { catalogue } from '@jalon/workflows';
 import { type FastifyReply, positionOf } from './http.ts';
 import { ProblemRaised } from './problems.ts';
 import type { Product } from './product.ts';
@@ -28,3 +30,17 @@ export async function caughtUp(
   if (position >= 0n) reply.header('x-position', String(position));
 }
 
+/**
+ * The ways in which the caller sees dossiers; none for one who could see their own and is of no organisation.
+ * @throws ProblemRaised 403 for roles that see no dossier
+ */
+export function sightsOrRefuse(viewer: Viewer): Sight[] {
+  if (!viewer.roles.some((role) => READERS.has(role)))
+    throw new ProblemRaised('interdit', 'Votre rôle ne donne accès à aucun dossier.');
+  return sightsOf(catalogue, viewer);
+}
+
+/** The roles that see some dossier. */
+const READERS: ReadonlySet<string> = new Set(
+  catalogue.workflows.flatMap(({ roles }) => Object.keys(roles).filter((role) => roles[role]?.sees !== 'none')),
+);
