@@ -182,10 +182,11 @@ function manual(workflow, hash, choix, { mermaid, payloadSchema, waysOf }) {
   }
 
   const deadlines = facts.flatMap((fact) =>
-    (fact.deadlines ?? []).map(({ label, field, closedBy }) => [
+    (fact.deadlines ?? []).map(({ label, field, closedBy, proposes }) => [
       label,
       `${code(fact.type)}, ${code(field)}`,
       closedBy.length > 0 ? codes(closedBy) : 'un état final',
+      proposes ? code(proposes) : '',
     ]),
   );
 
@@ -239,7 +240,9 @@ ${Object.entries(nested)
   .join('\n')}
 ## Échéances
 
-${table(['échéance', 'date', 'close par'], deadlines)}
+Un état final les clôt toutes. Le lendemain d'une date, l'horloge du système propose le fait qui en découle.
+
+${table(['échéance', 'date', 'close par', 'le lendemain'], deadlines)}
 
 ## Qui ne voit pas quoi
 

@@ -1,5 +1,7 @@
 import type { DynamicModule } from '@nestjs/common';
+import { CalendarTokensController } from './calendar-tokens.controller.ts';
 import type { Config } from './config.ts';
+import { DeadlinesController } from './deadlines.controller.ts';
 import { DemoController } from './demo.controller.ts';
 import { DossiersController } from './dossiers.controller.ts';
 import { Facts, Metrics } from './metrics.ts';
@@ -24,6 +26,8 @@ export function appModule(product: Product, config: Config, tokens: Tokens): Dyn
           DossiersController,
           PastController,
           ReadModelsController,
+          DeadlinesController,
+          CalendarTokensController,
           WorkflowsController,
           DemoController,
           ProblemsController,

@@ -20,6 +20,7 @@ import { componentSchemas, ref } from './schemas.ts';
 
 const TAGS = {
   Dossiers: 'Ouvrir un dossier, le faire avancer, lire où il en est.',
+  Lectures: 'À travers tous les dossiers : échéances, agenda.',
   Procédures: 'Les procédures elles-mêmes : états, faits, règles. Sans jeton.',
   Démonstration: 'Des jetons pour essayer, quand aucun émetteur OpenID Connect n’est configuré.',
   Exploitation: 'Santé, mesures, version.',
@@ -31,6 +32,7 @@ const PATH = {
   name: { description: 'La procédure, ou le type de problème', schema: { type: 'string' } },
   version: { description: 'Sa version', schema: { type: 'integer', minimum: 1 } },
   type: { description: 'Le type de fait', schema: { type: 'string' } },
+  token: { description: 'Le jeton d’agenda, par son identifiant', schema: ref('Uuid') },
 } as const;
 
 const HEADERS = {
@@ -114,6 +116,7 @@ export function Documented(route: Documentation): MethodDecorator {
 }
 
 function answered(status: number, { says, schema, media = 'application/json', headers = [] }: Answered) {
+  if (status === 204) return ApiResponse({ status, description: says });
   const choices = [schema ?? []].flat().map(ref);
   const content = choices.length > 1 ? { anyOf: choices } : (choices[0] ?? { type: 'string' });
   return ApiResponse({

@@ -13,7 +13,15 @@ import {
   openSqliteDirectory,
   openSqliteJournal,
 } from '@jalon/journal';
-import { Chronologie, DossierList, type ReadModelFeed } from '@jalon/projections';
+import {
+  CalendarTokens,
+  Chronologie,
+  DeadlineList,
+  DossierList,
+  openKept,
+  openPostgresKept,
+  type ReadModelFeed,
+} from '@jalon/projections';
 import { catalogue } from '@jalon/workflows';
 import manifest from '../../package.json' with { type: 'json' };
 import { Config } from './config.ts';
@@ -40,6 +48,8 @@ export type Product = {
   projector: ReadModelFeed;
   timelines: Chronologie;
   list: DossierList;
+  deadlines: DeadlineList;
+  calendarTokens: CalendarTokens;
   clock: () => Date;
   close(): Promise<void>;
 };
@@ -70,14 +80,23 @@ export async function openProduct(
       factsHeld: FACTS_HELD,
       acknowledged: await tipOf(journal, alarm),
     });
-    const { projector, store, stop } = await followJournal(folder, journal, alarm, config);
+    const { DATABASE_URL } = config;
+    const kept = DATABASE_URL === undefined ? await openKept(folder) : openPostgresKept(DATABASE_URL);
+    const { projector, store, stop } = await followJournal(folder, journal, alarm, config).catch(async (fault) => {
+      await kept.close();
+      throw fault;
+    });
     const close = async () => {
       await stop();
+      await kept.close();
       await closeLog();
     };
     const timelines = new Chronologie(store, catalogue);
     const list = new DossierList(store, catalogue);
-    return { folder, journal, directory, engine, projector, timelines, list, clock, close };
+    const deadlines = new DeadlineList(store, catalogue);
+    const calendarTokens = new CalendarTokens(kept);
+    const read = { projector, timelines, list, deadlines, calendarTokens };
+    return { folder, journal, directory, engine, ...read, clock, close };
   } catch (fault) {
     await closeLog();
     throw fault;

@@ -5,7 +5,6 @@ import {
   type DossierPage,
   type DossierQuery,
   DossierQueryRefused,
-  ReadModelsBehind,
 } from '@jalon/projections';
 import { catalogue } from '@jalon/workflows';
 import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
@@ -13,6 +12,7 @@ import { JSON_TYPE, nextLink, pageAnswer } from './answers.ts';
 import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed, positionOf, uuidOf } from './http.ts';
 import { ProblemRaised } from './problems.ts';
+import { caughtUp } from './reading.ts';
 import { LIST_QUERY, MIN_POSITION } from './schemas.ts';
 import { Timelines } from './timelines.ts';
 import { PRODUCT, type Product } from './wiring.ts';
@@ -24,9 +24,6 @@ const REFUSED_QUERY = {
   cursor: 'cursor est donné par « next », pour la même liste triée de même.',
   limit: 'limit est un nombre entier de 1 à 200.',
 } as const;
-
-/** How long a reader waits for a position before being told to come back. */
-const PATIENCE_MS = 5000;
 
 /** What is answered from the read models: they show at least what this node has acknowledged. */
 @Controller('api/dossiers')
@@ -59,10 +56,10 @@ export class ReadModelsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Buffer> {
-    const wanted = positionOf(minPosition);
+    positionOf(minPosition);
     const caller = callerOf(request);
     uuidOf(id);
-    await this.#caughtUp(reply, wanted);
+    await caughtUp(this.product, reply, minPosition);
     const timeline = await this.#timelines.json(caller, id);
     if (timeline === null) {
       // Not there, not to be seen, or set aside by this read model, which the journal tells apart.
@@ -94,7 +91,7 @@ export class ReadModelsController {
     const own = ownOnly(caller);
     const filter: DossierFilter = own ?? { own: {} };
     for (const name of FILTERS) if (given[name] !== undefined) filter[name] = given[name];
-    await this.#caughtUp(reply, positionOf(given['min-position']));
+    await caughtUp(this.product, reply, given['min-position']);
 
     const wanted: DossierQuery = { ...filter, limit, today: this.product.engine.today() };
     if (sort !== undefined) wanted.sort = sort;
@@ -127,20 +124,6 @@ export class ReadModelsController {
       if (fault instanceof DossierQueryRefused) throw malformed(REFUSED_QUERY[fault.field]);
       throw fault;
     }
-  }
-
-  /** Waits until the read models include what this node acknowledged, and `wanted` when the caller names a position. */
-  async #caughtUp(reply: FastifyReply, wanted: bigint | undefined): Promise<void> {
-    const { engine, projector } = this.product;
-    const acknowledged = engine.acknowledged ?? -1n;
-    const position = wanted === undefined || wanted < acknowledged ? acknowledged : wanted;
-    try {
-      await projector.caughtUp(position, PATIENCE_MS);
-    } catch (fault) {
-      if (fault instanceof ReadModelsBehind) throw new ProblemRaised('lecture-en-retard');
-      throw fault;
-    }
-    if (position >= 0n) reply.header('x-position', String(position));
   }
 }
 

@@ -2,6 +2,7 @@ import { ProposedFact } from '@jalon/engine';
 import { type Fact, type JsonSchema, type PayloadClass, payloadSchema } from '@jalon/flow';
 import { DOSSIER_SORTS } from '@jalon/projections';
 import { catalogue } from '@jalon/workflows';
+import { CalendarTokenRequest } from './calendar-token-request.ts';
 import { DemonstrationToken } from './demonstration-token.ts';
 
 /** An object with these members, all required but the optional ones. Answers may gain members: it is left open. */
@@ -100,6 +101,13 @@ const problem = {
   detail: text('Ce qui s’est passé, en une phrase'),
 };
 const ofFailure = { requestId: ref('Uuid') };
+
+const calendarToken = {
+  id: ref('Uuid'),
+  createdAt: ref('Instant'),
+  owner: object({ iss: text(), sub: text(), roles: listOf(text()) }, { org: text() }),
+};
+const labelled = { label: text() };
 
 const answers: Record<string, JsonSchema> = {
   Uuid: { type: 'string', pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' },
@@ -226,6 +234,28 @@ const answers: Record<string, JsonSchema> = {
     { key: text(), closedBy: ref('Uuid'), closedOn: ref('Date') },
   ),
 
+  DeadlinePage: page(ref('ListedDeadline')),
+  ListedDeadline: object(
+    {
+      id: text('Toujours le même, quoi qu’il advienne de l’échéance'),
+      dossier: ref('Uuid'),
+      workflow: procedure,
+      summary: mapOf(text()),
+      jalon: words(JALONS, 'Le jalon vers lequel le dossier avançait quand elle a été fixée'),
+      label: text(),
+      due: ref('Date'),
+      validity: { ...yes, description: 'C’est la fin d’une validité, et non ce qu’il faut avoir fait' },
+      fact: words(TYPES, 'Le type du fait qui l’a fixée'),
+      openedBy: ref('Uuid'),
+      openedOn: ref('Date'),
+      open: yes,
+      overdue: yes,
+    },
+    { key: text(), closedBy: ref('Uuid'), closedOn: ref('Date') },
+  ),
+  CalendarTokenMade: object({ ...calendarToken, token: text('Dit cette fois seulement'), url: text() }, labelled),
+  CalendarTokens: object({ items: listOf(object(calendarToken, labelled)) }),
+
   DossierPage: page(ref('ListedDossier')),
   ListedDossier: object({
     ...standing,
@@ -316,6 +346,16 @@ export const LIST_QUERY: Record<string, JsonSchema> = {
   'min-position': MIN_POSITION,
 };
 
+/** Schemas of the query of the deadlines. */
+export const DEADLINE_QUERY: Record<string, JsonSchema> = {
+  before: { type: 'string', format: 'date', description: 'Avant cette date, non comprise' },
+  jalon: words(JALONS),
+  open: { ...words(['true', 'false', 'all']), default: 'true', description: 'Ouvertes, closes, ou toutes' },
+  cursor: text('Suite de la liste, donnée par « next »'),
+  limit: LIMIT,
+  'min-position': MIN_POSITION,
+};
+
 function procedureNames(): string[] {
   return unique(workflows.map(({ name }) => name));
 }
@@ -375,5 +415,10 @@ function choice(types: readonly string[]): JsonSchema {
 
 /** Every schema of the API's document, by name. */
 export function componentSchemas(): Record<string, JsonSchema> {
-  return { ...answers, ...classSchema('Jeton de démonstration', DemonstrationToken), ...proposals() };
+  return {
+    ...answers,
+    ...classSchema('Jeton de démonstration', DemonstrationToken),
+    ...classSchema('Jeton d’agenda', CalendarTokenRequest),
+    ...proposals(),
+  };
 }

@@ -13,6 +13,10 @@ export type DeadlineSpec = {
   closedBy: readonly string[];
   /** When several may be open: path that identifies one here (`constat`, or `reserves[].id`), and in the closing fact. */
   key?: { here: string; closing: string };
+  /** The end of a validity rather than something to be done by then: it is recalled from two years before. */
+  validity?: true;
+  /** Type of the fact, without payload, that the passing of the date makes true: the clock proposes it for the day after. */
+  proposes?: string;
 };
 
 /** Everything that is declared of a type of fact besides its payload. */

@@ -204,6 +204,10 @@ describe('une procédure qui pourrait se taire ou se tromper est refusée :', ()
     expect(() => defineWorkflow({ ...spec, facts: [open!, { ...end!, withheldFrom: ['public'] }] })).toThrow(
       'the role public',
     );
+    const expiry = [{ label: 'Fin', field: 'avantLe', closedBy: [], proposes: 'demande.expiree' }];
+    expect(() => defineWorkflow({ ...spec, facts: [open!, { ...end!, deadlines: expiry }] })).toThrow(
+      'a deadline of demande.close proposes demande.expiree, which is not declared',
+    );
   });
 });
 

@@ -197,6 +197,9 @@ export function defineWorkflow(spec: WorkflowSpec): Workflow {
     remembered(type, writes);
     for (const closing of deadlines.flatMap(({ closedBy }) => closedBy))
       if (!facts.has(closing)) fail(`a deadline of ${type} is closed by ${closing}, which is not declared`);
+    for (const { proposes } of deadlines)
+      if (proposes !== undefined && !facts.has(proposes))
+        fail(`a deadline of ${type} proposes ${proposes}, which is not declared`);
   }
   for (const [guard, { awaits, reads }] of Object.entries(spec.reasons)) {
     if (!used.has(guard)) fail(`there is a sentence for « ${guard} », which guards nothing`);

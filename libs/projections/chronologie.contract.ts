@@ -271,12 +271,27 @@ export function describeChronologie(keeping: () => Keeping): void {
         expect(shown.entries.map(({ type }) => type)).toEqual(['demande.deposee', 'j0.acceptee']);
       });
 
-      test('d’une échéance visible close par un fait tu, on sait seulement qu’elle est close', async () => {
+      test('ne ferme une échéance visible que pour qui le voit ; pour les autres, ce qu’ils voient la fermera', async () => {
+        await dossier.record('demande.deposee', deposit('Nébuleuse', 'Nuage'));
+        await dossier.record('j0.acceptee');
+        await dossier.record('demande.visite-prevue', { avantLe: '2026-04-01' });
+        const opinion = await dossier.record('j1.avis-rendu');
+        const [seen] = (await timeline()).deadlines;
+        expect(seen).toMatchObject({ label: 'Visite à faire', open: false, closedBy: opinion });
+        const [open] = (await timeline(FOR_THE_PRESTATAIRE)).deadlines;
+        expect(open).toMatchObject({ label: 'Visite à faire', open: true, overdue: true });
+        expect(open).not.toHaveProperty('closedBy');
+
+        const decision = await dossier.record('j1.validee');
+        expect((await timeline()).deadlines).toMatchObject([{ open: false, closedBy: opinion }]);
+        expect((await timeline(FOR_THE_PRESTATAIRE)).deadlines).toMatchObject([{ open: false, closedBy: decision }]);
+      });
+
+      test('ferme les échéances pour tous quand il met fin au dossier, sans se montrer', async () => {
         await dossier.record('demande.deposee', deposit('Nébuleuse', 'Nuage'));
         await dossier.record('demande.complements-demandes', { avantLe: '2026-04-01' });
-        await dossier.record('demande.complements-recus');
-        const view: TimelineView = { ...EVERYTHING, hidden: (type) => type === 'demande.complements-recus' };
-        const [deadline] = (await timeline(view)).deadlines;
+        await dossier.record('j1.avis-rendu', {}, { to: 'retiree' });
+        const [deadline] = (await timeline(FOR_THE_PRESTATAIRE)).deadlines;
         expect(deadline).toMatchObject({ open: false, overdue: false });
         expect(deadline).not.toHaveProperty('closedBy');
         expect(deadline).not.toHaveProperty('closedOn');

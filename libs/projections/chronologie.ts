@@ -66,8 +66,9 @@ export type ShownDeadline = {
   fact: string;
   key?: string;
   openedBy: string;
+  /** To who may not see what closed it, it is open until something visible closes it, or the dossier ends. */
   open: boolean;
-  /** Absent, with `closedOn`, when the fact that closed it is withheld from the viewer. */
+  /** Absent, with `closedOn`, when the fact that ended the dossier is withheld from the viewer. */
   closedBy?: string;
   closedOn?: CalendarDate;
   overdue: boolean;
@@ -132,7 +133,7 @@ type StoredEntry = [
 /** The timeline: one row per dossier, one per fact. */
 export const chronologie: Projection<Standing> = {
   name: 'chronologie',
-  version: 1,
+  version: 2,
   heads: 'chronologie',
   tables: {
     chronologie: { columns: { id: 'text', body: 'text' }, key: ['id'] },
@@ -377,23 +378,40 @@ function deadlinesOf(
   { hidden, today }: TimelineView,
 ): ShownDeadline[] {
   const shown: ShownDeadline[] = [];
-  const all: (OpenDeadline | ClosedDeadline)[] = [...open, ...entries.flatMap(([, { closes = [] }]) => closes)];
-  for (const deadline of all.sort((a, b) => (a.due < b.due ? -1 : a.due > b.due ? 1 : a.revision - b.revision))) {
+  for (const [deadline, closings] of withClosings(open, entries)) {
     const { type, due, key, fact: openedBy } = deadline;
     if (hidden(type)) continue;
-    const closing = 'closedBy' in deadline ? deadline : null;
+    const closing = closings.find(({ closedByType, ended }) => ended || !hidden(closedByType));
     shown.push({
       label: deadlineLabel(workflow, deadline),
       due,
       fact: type,
       ...(key === undefined ? {} : { key }),
       openedBy,
-      open: closing === null,
-      ...(closing === null || hidden(closing.closedByType)
+      open: closing === undefined,
+      ...(closing === undefined || hidden(closing.closedByType)
         ? {}
         : { closedBy: closing.closedBy, closedOn: closing.closedOn }),
-      overdue: closing === null && today > due,
+      overdue: closing === undefined && today > due,
     });
   }
   return shown;
+}
+
+/** Every deadline of a dossier by its date, with what closed it, in the order in which it did. */
+function withClosings(
+  open: readonly OpenDeadline[],
+  entries: readonly StoredEntry[],
+): [OpenDeadline, ClosedDeadline[]][] {
+  const closings = entries.flatMap(([{ revision }, { closes = [] }]) =>
+    closes.map((closing) => ({ revision, closing })),
+  );
+  const all = new Map<string, [OpenDeadline, ClosedDeadline[]]>();
+  for (const deadline of open) all.set(`${deadline.fact} ${deadline.n}`, [deadline, []]);
+  for (const { closing } of closings.sort((a, b) => a.revision - b.revision)) {
+    const known = all.get(`${closing.fact} ${closing.n}`);
+    if (known) known[1].push(closing);
+    else all.set(`${closing.fact} ${closing.n}`, [closing, [closing]]);
+  }
+  return [...all.values()].sort(([a], [b]) => (a.due < b.due ? -1 : a.due > b.due ? 1 : a.revision - b.revision));
 }

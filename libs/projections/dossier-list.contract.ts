@@ -83,6 +83,15 @@ export function describeDossierList(keeping: () => Keeping): void {
       expect((await site.list.page(TODAY)).items).toMatchObject([{ revision: 2, nextDeadline: null }]);
     });
 
+    test('garde à tous une échéance que seul clôt un fait que certains lecteurs doivent ignorer', async () => {
+      const dossier = await opened('Nébuleuse');
+      await dossier.record('demande.visite-prevue', { avantLe: '2026-04-01' });
+      await dossier.record('j1.avis-rendu');
+      await site.level();
+      const nextDeadline = { label: 'Visite à faire', due: '2026-04-01', overdue: true };
+      expect((await site.list.page(TODAY)).items).toMatchObject([{ revision: 2, nextDeadline }]);
+    });
+
     describe('cherche', () => {
       beforeEach(async () => {
         await opened('Nébuleuse & Fils', 'Étoile du Nord', '552100554');

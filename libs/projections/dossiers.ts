@@ -34,7 +34,7 @@ const NEVER = '9999-12-31';
 /** The list: one row per dossier, of which the columns are what is sought and sorted by, and `body` all the rest. */
 export const dossiers: Projection<Listed> = {
   name: 'dossiers',
-  version: 1,
+  version: 2,
   heads: 'dossiers',
   tables: {
     dossiers: {
@@ -91,8 +91,9 @@ export const dossiers: Projection<Listed> = {
     // The jalon stays that of before: an annulled fact did not lead anywhere.
     if (head && read.corrected?.kind === 'annulled')
       return { head: { ...head, revision, position, workflow: procedure, state, final, updatedAt } };
-    const told = seenByAllReaders(read) ? read : { ...read, fact: { type: read.fact.type, label: read.fact.label } };
-    const target = announcedTarget(told);
+    const forAll = seenByAllReaders(read);
+    const target = forAll ? announcedTarget(read) : undefined;
+    const before = head?.open ?? [];
     const next: Listed = {
       id: dossier,
       revision,
@@ -107,7 +108,8 @@ export const dossiers: Projection<Listed> = {
       summary: head?.summary ?? {},
       crossed: head?.crossed ?? {},
       targets: head?.targets ?? {},
-      open: followDeadlines(head?.open ?? [], told, final).open,
+      // The end of the dossier is seen by all, whatever fact brought it.
+      open: forAll || final ? followDeadlines(before, read, final).open : before,
     };
     if (read.fact.summary) next.summary = { ...next.summary, ...summaryOf(read.fact, read.data) };
     if (read.crosses !== undefined) next.crossed = { ...next.crossed, [read.crosses]: { effectiveAt, recordedAt } };

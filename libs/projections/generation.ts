@@ -105,9 +105,10 @@ export class Generation {
   /** Folds a page of events, those already digested left out. A dossier that cannot be followed is parked. */
   async digest(page: readonly Arrival[], db: Kysely<Tables>): Promise<void> {
     const seen = this.#digested;
-    const arrivals = seen === null ? page : page.filter(({ event }) => event.position > seen);
-    const last = arrivals.at(-1);
+    const fresh = seen === null ? page : page.filter(({ event }) => event.position > seen);
+    const last = fresh.at(-1);
     if (!last) return;
+    const arrivals = this.projection.hears ? fresh.filter((arrival) => this.#hears(arrival)) : fresh;
     const cells = await this.#load(arrivals, db);
     for (const [i, arrival] of arrivals.entries()) {
       const { dossier, event } = arrival;
@@ -154,6 +155,11 @@ export class Generation {
     return parked;
   }
 
+  /** What this build cannot read is heard by all: each of them parks the dossier. */
+  #hears({ event, read }: Pick<Arrival, 'event' | 'read'>): boolean {
+    return read === null || isCorrection(event) || (this.projection.hears?.(read) ?? true);
+  }
+
   #foldOne(cell: Cell, arrival: Arrival): void {
     const { event, read } = arrival;
     if (!read) throw arrival.fault;
@@ -168,6 +174,7 @@ export class Generation {
     const written: Checked[] = [];
     let head: Head | null = null;
     for (const read of await this.readings.historyTo(event)) {
+      if (!this.#hears({ event: read.event, read })) continue;
       const folded: Folded<Head> = this.projection.fold(head, read);
       written.push(...this.#checked(folded));
       head = folded.head;
@@ -180,7 +187,8 @@ export class Generation {
   #assertNext({ head }: Cell, { envelope }: StoredEvent): void {
     const expected = head === null ? 0 : head.revision + 1;
     const { revision, type } = envelope;
-    if (revision !== expected) throw new Error(`revision ${revision} (${type}) arrived where ${expected} was expected`);
+    const follows = this.projection.hears ? revision >= expected : revision === expected;
+    if (!follows) throw new Error(`revision ${revision} (${type}) arrived where ${expected} was expected`);
   }
 
   /** The rows of a fold as values, checked before anything of the fold is kept: a fault parks this dossier alone. */

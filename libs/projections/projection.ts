@@ -26,6 +26,8 @@ export type ReadFact = {
   crosses?: string;
   /** The correction that touched it. An annulled fact stays on record and has no effect. */
   corrected?: Correction;
+  /** When that correction was effective, and recorded. */
+  correctedAt?: { effectiveAt: string; recordedAt: string };
   /** For a correction: type of the fact that it touches in the end, whose visibility it shares. */
   about?: string;
 };
@@ -41,8 +43,8 @@ export type Folded<H extends Head> = { head: H; rows?: Readonly<Record<string, r
  * checkpoints, parking, rebuilding.
  *
  * Every row belongs to one dossier, whose id is the first column of the key of every table. A dossier's facts arrive in
- * the order of their revisions, each exactly once. When a correction is recorded, the dossier's rows are cleared and its
- * whole history arrives again, from a null head, as it now reads.
+ * the order of their revisions, each exactly once (of a projection that `hears` only some, those). When a correction is
+ * recorded, the dossier's rows are cleared and its history arrives again, from a null head, as it now reads.
  */
 export type Projection<H extends Head = Head> = {
   name: string;
@@ -51,6 +53,8 @@ export type Projection<H extends Head = Head> = {
   tables: Readonly<Record<string, Table>>;
   /** Which of the tables holds one row per dossier, its head. */
   heads: string;
+  /** Which facts it is told of, corrections always being; absent: all. What it does not hear costs it nothing. */
+  hears?(fact: ReadFact): boolean;
   toRow(head: H): Row;
   fromRow(row: Row): H;
   /**

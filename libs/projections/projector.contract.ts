@@ -56,7 +56,7 @@ export function describeProjector(keeping: () => Keeping): void {
         const { position } = await site.journal.append(stream, -1, [access]);
         await site.projector.caughtUp(position, 5000);
         expect(await revisionShown(dossier)).toBe(0);
-        expect((await site.projector.lag()).map(({ facts }) => facts)).toEqual([0, 0]);
+        expect((await site.projector.lag()).map(({ facts }) => facts)).toEqual(PROJECTIONS.map(() => 0));
       });
 
       test('gives up after the time allowed, and says how far it had come', async () => {
@@ -89,16 +89,15 @@ export function describeProjector(keeping: () => Keeping): void {
       await dossier.record('j0.acceptee');
       await dossier.record('dossier.cible-annoncee', { jalon: 'J1', periode: '2026' });
       await site.startProjecting({ following: false });
-      expect((await site.projector.lag()).map(({ facts }) => facts)).toEqual([2, 2]);
+      expect((await site.projector.lag()).map(({ facts }) => facts)).toEqual(PROJECTIONS.map(() => 2));
       await site.projector.start();
       await site.level();
       const timeline = await site.timelines.read(dossier.id, EVERYTHING);
       expect(timeline?.entries.map(({ revision }) => revision)).toEqual([0, 1, 2]);
       expect(timeline?.targets).toHaveLength(1);
-      expect(site.projector.status().projections).toMatchObject([
-        { generation: 1, position: dossier.position, parked: 0, outdated: false },
-        { generation: 1, position: dossier.position, parked: 0, outdated: false },
-      ]);
+      expect(site.projector.status().projections).toMatchObject(
+        PROJECTIONS.map(() => ({ generation: 1, position: dossier.position, parked: 0, outdated: false })),
+      );
     });
 
     test('beside another projector of the same database, says so, and the rows are right all the same', async () => {
@@ -137,7 +136,7 @@ export function describeProjector(keeping: () => Keeping): void {
         expect(await revisionShown(lost)).toBe(0);
         expect(await revisionShown(other)).toBe(1);
         expect(site.parked).toMatchObject(
-          ['chronologie', 'dossiers'].map((projection) => ({ projection, dossier: lost.id, revision: 1 })),
+          PROJECTIONS.map(({ name }) => ({ projection: name, dossier: lost.id, revision: 1 })),
         );
         expect(site.parked[0]?.error).toBe('essai 1 declares no fact essai.inconnu');
         expect(site.projector.parked()).toEqual(site.parked);
@@ -151,8 +150,8 @@ export function describeProjector(keeping: () => Keeping): void {
         await site.startProjecting();
         await lost.record('demande.charge-designe', { charge: 'a-17' });
         await site.level();
-        expect(site.projector.parked()).toHaveLength(2);
-        expect(site.parked).toHaveLength(2);
+        expect(site.projector.parked()).toHaveLength(PROJECTIONS.length);
+        expect(site.parked).toHaveLength(PROJECTIONS.length);
         expect(await revisionShown(lost)).toBe(0);
       });
 
@@ -245,7 +244,7 @@ export function describeProjector(keeping: () => Keeping): void {
 
         expect(progress.at(-1)).toBeGreaterThanOrEqual(440);
         expect(await revisionShown(dossier)).toBe(shown);
-        expect(site.projector.status().projections).toMatchObject([{ generation: 2 }, { generation: 2 }]);
+        expect(site.projector.status().projections).toMatchObject(PROJECTIONS.map(() => ({ generation: 2 })));
         expect(await site.tables()).not.toContain('chronologie_g1');
       });
 
@@ -394,10 +393,12 @@ async function someFact(dossier: ToyDossier, act: number): Promise<void> {
     'demande.incomplete': [['demande.complements-recus', {}]],
     'j1.examen': [
       ['j1.avis-rendu', { avantLe: '2026-07-01' }],
+      ['demande.visite-prevue', { avantLe: '2026-08-01' }],
       ['j1.validee', { valideJusquAu: '2028-01-01', reserves: [{ id: 'R1', avantLe: '2026-09-01' }] }],
     ],
     'suivi.valide': [
       ['suivi.reserve-levee', { reserve: `R${act % 2}` }],
+      ['demande.visite-prevue', { avantLe: '2026-08-01' }],
       ['suivi.expiree', {}],
     ],
   };

@@ -112,7 +112,11 @@ function corrected(facts: readonly ReadFact[]): ReadFact[] {
       data: (fate?.data as ReadFact['data'] | null | undefined) ?? read.data,
       effectiveAt: fate?.effectiveAt ?? read.effectiveAt,
     };
-    if (correction) now.corrected = correction;
+    if (correction) {
+      const { effectiveAt, recordedAt } = (facts[correction.revision] as ReadFact).event.envelope;
+      now.corrected = correction;
+      now.correctedAt = { effectiveAt, recordedAt };
+    }
     if (about !== undefined) now.about = about;
     const milestone = read.fact.crosses;
     if (milestone !== undefined && correction?.kind !== 'annulled' && !crossed.has(milestone)) {

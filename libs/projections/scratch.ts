@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { openPostgresReadModels } from './index.ts';
+import { openPostgresKept } from './kept.ts';
 import type { Keeping } from './site.ts';
 
 /** A database for specs, beside others on a server. */
@@ -19,7 +20,8 @@ export async function scratchDatabase(url: string): Promise<Scratch> {
 export function inPostgres(url: string): Keeping {
   return {
     open: (_folder, onSetAside) => openPostgresReadModels(url, onSetAside),
-    clear: () => execute(url, 'drop schema if exists jalon, jalon_ecartee cascade'),
+    kept: async () => openPostgresKept(url),
+    clear: () => execute(url, 'drop schema if exists jalon, jalon_ecartee, jalon_reglages cascade'),
     env: { DATABASE_URL: url },
   };
 }

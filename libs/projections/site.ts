@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Directory, Disclosed, type Journal, openSqliteJournal } from '@jalon/journal';
 import {
   Chronologie,
+  DeadlineList,
   DossierList,
   openReadModels,
   type Parked,
@@ -13,6 +14,7 @@ import {
   type ReadModelStore,
   type TimelineView,
 } from './index.ts';
+import { type KeptStore, openKept } from './kept.ts';
 import { TOYS } from './toy.ts';
 
 /** A view for specs: everything is shown, no name is known. */
@@ -25,13 +27,15 @@ export const EVERYTHING: TimelineView = {
 /** Where sites keep their read models: all in which databases differ for specs. */
 export type Keeping = {
   open(folder: string, onSetAside: (sentence: string) => void): ReadModelStore;
+  /** What is kept beside the read models. */
+  kept(folder: string): Promise<KeptStore>;
   /** Forgets what earlier sites left. */
   clear(): Promise<void>;
   /** What a process of its own is told, to find the same. */
   env: Readonly<Record<string, string>>;
 };
 
-export const IN_SQLITE: Keeping = { open: openReadModels, clear: async () => undefined, env: {} };
+export const IN_SQLITE: Keeping = { open: openReadModels, kept: openKept, clear: async () => undefined, env: {} };
 
 /** A data folder for specs with all that runs on it, in the system's temporary folder. */
 export class Site {
@@ -68,6 +72,10 @@ export class Site {
 
   get list(): DossierList {
     return new DossierList(this.store, TOYS);
+  }
+
+  get deadlines(): DeadlineList {
+    return new DeadlineList(this.store, TOYS);
   }
 
   async startProjecting({ following = true } = {}): Promise<void> {

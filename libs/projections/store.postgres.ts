@@ -80,7 +80,8 @@ export function openPostgresReadModels(
   };
 }
 
-function kyselyOver(url: string, options: PoolOptions): Kysely<Tables> {
+/** Kysely over a pool of connections that come back by themselves. What it throws while they do not: ReadModelsUnavailable. */
+export function kyselyOver(url: string, options: PoolOptions): Kysely<Tables> {
   const away = (cause: unknown) => new ReadModelsUnavailable(cause);
   // Cursors, the one thing of a pool that is missing, are not used.
   const pool = async () => new Connections(url, { ...options, away }) as unknown as PostgresPool;

@@ -22,6 +22,9 @@ const FACTS: readonly Fact[] = [
     deadlines: [{ label: 'Compléments à fournir', field: 'avantLe', closedBy: ['demande.complements-recus'] }],
   }),
   fact('demande.complements-recus', 'Compléments reçus'),
+  fact('demande.visite-prevue', 'Visite prévue', {
+    deadlines: [{ label: 'Visite à faire', field: 'avantLe', closedBy: ['j1.avis-rendu', 'j1.validee'] }],
+  }),
   fact('j0.acceptee', 'Demande acceptée', { crosses: 'J0' }),
   fact('j1.avis-rendu', 'Avis rendu', {
     withheldFrom: ['prestataire'],
@@ -36,7 +39,13 @@ const FACTS: readonly Fact[] = [
         closedBy: ['suivi.reserve-levee'],
         key: { here: 'reserves[].id', closing: 'reserve' },
       },
-      { label: 'Fin de validité', field: 'valideJusquAu', closedBy: ['suivi.expiree'] },
+      {
+        label: 'Fin de validité',
+        field: 'valideJusquAu',
+        closedBy: ['suivi.expiree'],
+        validity: true,
+        proposes: 'suivi.expiree',
+      },
     ],
   }),
   fact('suivi.reserve-levee', 'Réserve levée'),
@@ -56,6 +65,7 @@ function state(name: string, label: string, jalon: string): StateSpec {
 const ROLES: PublishedWorkflow['roles'] = {
   charge: { label: 'Chargé', sees: 'all' },
   prestataire: { label: 'Prestataire', sees: 'own' },
+  abonne: { label: 'Abonné', sees: 'none' },
 };
 
 const STATES: readonly StateSpec[] = [
@@ -88,6 +98,7 @@ const toy: Partial<PublishedWorkflow> = {
   ),
   states: new Map(STATES.map((each) => [each.state, each])),
   roles: ROLES,
+  parties: { prestataire: ['prestataire', 'siren'] },
 };
 
 /** A catalogue of the toy alone. */

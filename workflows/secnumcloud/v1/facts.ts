@@ -423,7 +423,13 @@ export class J3AvisRetire {
   crosses: 'J3',
   publicFields: ['decision', 'decideeLe', 'valideDu', 'valideJusquAu', 'services', 'conditions'],
   deadlines: [
-    { label: 'Fin de validité de la qualification', field: 'valideJusquAu', closedBy: [] },
+    {
+      label: 'Fin de validité de la qualification',
+      field: 'valideJusquAu',
+      closedBy: [],
+      validity: true,
+      proposes: 'suivi.qualification-expiree',
+    },
     {
       label: 'Réserve à lever',
       field: 'reserves[].avantLe',
