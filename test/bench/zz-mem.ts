@@ -1,0 +1,17 @@
+import 'reflect-metadata';
+import { mkdtempSync } from 'node:fs';
+import { openEventStoreJournal } from '@jalon/journal';
+import { EventStoreProcess } from '../eventstore/child.ts';
+import { PostgresServer } from '../postgres.ts';
+import { fill, makeTemplates } from './copies.ts';
+import { measureMemory } from './memory.ts';
+const say = (l: string) => void process.stderr.write(`${l}\n`);
+const root = mkdtempSync('/tmp/membench-');
+const postgres = await PostgresServer.start({ durable: true });
+const store = await EventStoreProcess.start(root + '/long');
+const templates = await makeTemplates(say);
+const journal = await openEventStoreJournal(store.connectionString);
+const milestones = await fill(journal, templates, Number(process.argv[2]), say);
+await journal.close();
+console.log(await measureMemory(root, store.connectionString, postgres.url, milestones, say));
+await store.stop(); await postgres.stop();
