@@ -7,7 +7,9 @@ import { freePort } from './free-port.ts';
 const USER = 'jalon';
 
 /** What is lost when the machine stops is lost with the machine: a test's server need not wait for the disk. */
-const SETTINGS = ['fsync=off', 'full_page_writes=off', 'unix_socket_directories=', 'max_connections=80'];
+const HASTY = ['fsync=off', 'full_page_writes=off'];
+
+const SETTINGS = ['unix_socket_directories=', 'max_connections=80'];
 
 /** A real PostgreSQL server on a free port of this machine, for the tests of one file. */
 export class PostgresServer {
@@ -17,8 +19,8 @@ export class PostgresServer {
     private readonly server: EmbeddedPostgres,
   ) {}
 
-  /** Starts a new, empty server. */
-  static async start(): Promise<PostgresServer> {
+  /** Starts a new, empty server; `durable`: it waits for the disk, as one that is measured must. */
+  static async start({ durable = false } = {}): Promise<PostgresServer> {
     const folder = mkdtempSync(join(tmpdir(), 'jalon-postgres-'));
     // As root, PostgreSQL runs as a user of its own, who must find its way to the data.
     chmodSync(folder, 0o755);
@@ -31,7 +33,7 @@ export class PostgresServer {
       password: USER,
       createPostgresUser: process.getuid?.() === 0,
       initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
-      postgresFlags: SETTINGS.flatMap((setting) => ['-c', setting]),
+      postgresFlags: [...SETTINGS, ...(durable ? [] : HASTY)].flatMap((setting) => ['-c', setting]),
       onLog: (line) => said.push(line),
       onError: (error) => said.push(error),
     });
