@@ -7,10 +7,10 @@ import { type Issuer, startIssuer } from './issuer.ts';
 import { PostgresServer } from './postgres.ts';
 import { buildProduct, ServerProcess } from './server-process.ts';
 
-/** A process that is killed and started again where it was, over what it left. */
+/** A process that goes away and is started again where it was, over what it left. */
 type Mortal = {
   readonly name: string;
-  /** kill -9, and until it is gone. */
+  /** kill -9 (PostgreSQL, which waits for no disk in tests, is stopped at once), and until it is gone. */
   kill(): Promise<void>;
   /** Until it answers again. */
   start(): Promise<void>;
@@ -96,7 +96,9 @@ export class Cluster {
   }
 
   get mortals(): Mortal[] {
-    return [...this.nodes, this.projector, this.store];
+    const { nodes, projector, store, postgres } = this;
+    const database = { name: 'postgres', kill: () => postgres.pause(), start: () => postgres.resume() };
+    return [...nodes, projector, store, database];
   }
 
   /** What processes told without being asked; empty at the end of a good test. */
@@ -119,7 +121,7 @@ export class Cluster {
     const who = JSON.stringify([role, sub, org]);
     let token = this.#tokens.get(who);
     if (!token) {
-      token = this.issuer.token({ sub, roles: [role], ...(org ? { org } : {}) });
+      token = this.issuer.token({ sub, name: `Personne ${sub}`, roles: [role], ...(org ? { org } : {}) });
       this.#tokens.set(who, token);
     }
     return token;

@@ -1,5 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Journal, openEventStoreJournal, type StoredEvent } from '@jalon/journal';
+import {
+  type Directory,
+  type Journal,
+  openEventStoreJournal,
+  openPostgresDirectory,
+  type StoredEvent,
+} from '@jalon/journal';
 import { collect } from '@jalon/journal/contract';
 import { openPostgresReadModels, type PostgresReadModels, PROJECTIONS } from '@jalon/projections';
 import { rowsOf } from '@jalon/projections/contract';
@@ -23,6 +29,7 @@ const CALM_MS = 120_000;
 let cluster: Cluster;
 let crowd: Crowd;
 let journal: Journal;
+let directory: Directory;
 let readModels: PostgresReadModels;
 let stored: StoredEvent[];
 const kills = new Map<string, number>();
@@ -30,11 +37,13 @@ const kills = new Map<string, number>();
 beforeAll(async () => {
   cluster = await Cluster.start(3);
   crowd = new Crowd(cluster, seed);
-  journal = await openEventStoreJournal(cluster.env.ESDB_URL as string);
-  readModels = openPostgresReadModels(cluster.env.DATABASE_URL as string);
+  journal = await openEventStoreJournal(cluster.store.process.connectionString);
+  directory = await openPostgresDirectory(cluster.postgres.url);
+  readModels = openPostgresReadModels(cluster.postgres.url);
 }, 60_000);
 afterAll(async () => {
   await journal?.close();
+  await directory?.close();
   await readModels?.close();
   await cluster?.stop();
 }, 60_000);
@@ -80,7 +89,7 @@ async function storm(): Promise<void> {
 const node = () => cluster.nodes[0]!.process;
 const auditeur = () => cluster.token('auditeur', 'auditeur');
 
-describe(`${CLIENTS} clients advance ${DOSSIERS} dossiers while nodes, projector and EventStoreDB are killed (seed ${seed}, again by JALON_SEED)`, () => {
+describe(`${CLIENTS} clients advance ${DOSSIERS} dossiers while nodes, projector and EventStoreDB are killed, PostgreSQL stopped (seed ${seed}, again by JALON_SEED)`, () => {
   test(
     'every proposal is answered at last, by acceptance or by a refusal that says why',
     async () => {
@@ -121,13 +130,14 @@ describe(`${CLIENTS} clients advance ${DOSSIERS} dossiers while nodes, projector
     expect(there.toSorted()).toEqual([...acknowledged].toSorted());
   });
 
-  test('revisions have no gap, every chain verifies, every state is what a replay gives', () => {
+  test('revisions have no gap, every chain verifies, every state is what a replay gives', async () => {
     const streams = crowd.dossiers.map((id) => `dossier-${id}`);
     expect(stored.filter(({ envelope }) => !streams.includes(envelope.stream))).toEqual([]);
     for (const id of crowd.dossiers)
-      replayed(
+      await replayed(
         id,
         stored.filter(({ envelope }) => envelope.stream === `dossier-${id}`),
+        directory,
       );
   });
 
