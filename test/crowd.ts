@@ -4,7 +4,7 @@ import { type CalendarDate, type PublishedWorkflow, parisDate } from '@jalon/flo
 import fc from 'fast-check';
 import { catalogue } from '../workflows/index.ts';
 import type { Cluster, ClusterNode } from './cluster.ts';
-import { choice, orgOf, type Proposed, proposalOf } from './proposals.ts';
+import { choice, orgOf, type Proposed, proposalOf, type Recorded } from './proposals.ts';
 import { NoAnswer, type ServerProcess } from './server-process.ts';
 import { type Step, walkToJ3 } from './walk.ts';
 
@@ -14,7 +14,7 @@ type Answer = Awaited<ReturnType<ServerProcess['send']>>;
 export type Sent = { correlationId: string; path: string; body: object; answers: Answer[] };
 
 /** What clients know of a dossier, from the last answer that any of them got. */
-type Known = { listed: readonly string[]; since: CalendarDate | null };
+type Known = { listed: readonly string[]; since: CalendarDate | null; recorded: readonly Recorded[] };
 
 /** A turn of chance: which proposal, of which dossier, to which node, whether to another at the same time, and to be read? */
 const turn = fc.record({ chance: choice, dossier: fc.nat(), node: fc.nat(), twice: fc.nat(19), read: fc.nat(9) });
@@ -88,9 +88,10 @@ export class Crowd {
     for (let i = 0; this.#going; i = (i + 1) % TURNS) {
       const { chance, dossier, node, twice, read } = turns[i]!;
       const id = this.dossiers[dossier % this.dossiers.length] as string;
-      const { listed, since } = this.#known.get(id) as Known;
+      const { listed, since, recorded } = this.#known.get(id) as Known;
       const goingOn = listed.filter((type) => !ENDINGS.has(type));
-      const standing = { workflow: this.#workflow, listed: goingOn, since, today: parisDate(new Date()), others: [] };
+      const today = parisDate(new Date());
+      const standing = { workflow: this.#workflow, listed: goingOn, since, today, others: [], recorded };
       const to = twice === 0 ? [node, node + 1] : [node];
       const accepted = await this.#propose(proposalOf(standing, chance), n, id, to);
       if (accepted && read === 0) await this.#readElsewhere(accepted, node + 1);
@@ -155,10 +156,11 @@ export class Crowd {
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: the answer as JSON
-  #learn({ id, event: { type, effectiveAt }, possible }: any): void {
-    const { since } = this.#known.get(id) ?? { since: null };
+  #learn({ id, event, possible }: any): void {
+    const { type, effectiveAt } = event;
+    const { since, recorded } = this.#known.get(id) ?? { since: null, recorded: [] };
     const dated = this.#workflow.facts.get(type)?.free !== true && (since === null || effectiveAt > since);
     const listed = possible.map((each: { type: string }) => each.type);
-    this.#known.set(id, { listed, since: dated ? effectiveAt : since });
+    this.#known.set(id, { listed, since: dated ? effectiveAt : since, recorded: [...recorded.slice(-20), event] });
   }
 }

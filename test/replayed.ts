@@ -1,4 +1,4 @@
-import { beginning, fold, type Situation } from '@jalon/flow';
+import { beginning, type RecordedFact, Replay, type Situation } from '@jalon/flow';
 import { chainFault, type DirectoryReader, type StoredEvent } from '@jalon/journal';
 import { expect } from '@jest/globals';
 import { catalogue } from '../workflows/index.ts';
@@ -16,6 +16,7 @@ export async function replayed(
   const { name, version, hash } = events[0]!.envelope.workflow!;
   const workflow = catalogue.find(name, version)!;
   expect(workflow.hash).toBe(hash);
+  const replay = new Replay((name, version) => catalogue.find(name, version));
   let situation = beginning(workflow);
   for (const [i, event] of events.entries()) {
     const { envelope, data, salt } = event;
@@ -26,13 +27,14 @@ export async function replayed(
     const kept = salt === undefined ? (await directory.payload(envelope.id))! : { data, salt };
     expect(payloadHash(kept.salt, kept.data)).toBe(envelope.dataHash);
     expect(envelope.from).toBe(situation.state.state || null);
-    situation = fold(situation, {
+    situation = replay.next({
       ...envelope,
       dossier: id,
       data,
       lookups: envelope.lookups ?? {},
+      workflow: { name, version, hash },
       ...(salt === undefined ? {} : { salt }),
-    });
+    } as RecordedFact);
     expect(envelope.to).toBe(situation.state.state);
     expect(envelope.stateHash).toBe(stateHashOf(situation));
   }
