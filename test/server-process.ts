@@ -1,11 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { until } from './eventually.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** How long a process may take for what it is asked. */
 const PATIENCE_MS = 20_000;
+
+/** How long it may take to start where others are starting too, and clients wait. */
+const LONG_MS = 90_000;
 
 /** Bundles what the sources say now, as `npm start` does. */
 export function buildProduct(): void {
@@ -61,6 +65,10 @@ export class ProductProcess {
     }
   }
 
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
   kill(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): void {
     this.#process.kill(signal);
   }
@@ -78,6 +86,20 @@ export class ServerProcess extends ProductProcess {
   ): Promise<ServerProcess> {
     const server = new ServerProcess(script, [], { JALON_DATA: folder, ...env });
     [, server.url = ''] = await server.says(/Jalon écoute sur (\S+)/);
+    return server;
+  }
+
+  /** Starts one that says nothing once it listens, since others make its tokens, on this port; waits until it lives. */
+  static async startOn(port: number, folder: string, env: Record<string, string>): Promise<ServerProcess> {
+    const server = new ServerProcess('dist/api.mjs', [], { JALON_DATA: folder, ...env, PORT: String(port) });
+    server.url = `http://127.0.0.1:${port}`;
+    await until(async () => {
+      if (server.hasEnded) throw new Error(`It ended before it lived: ${server.stdout}${server.stderr}`);
+      return server.send('GET', '/health/live').then(
+        ({ status }) => status === 200,
+        () => false,
+      );
+    }, LONG_MS);
     return server;
   }
 

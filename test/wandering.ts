@@ -60,7 +60,16 @@ export class Wandering {
       this.now = new Date(this.now.getTime() + chance.clock * 6 * 3_600_000);
       const { situation, workflow } = (await engine.see(AUDITEUR, dossier.id)).dossier;
       const listed = (await engine.show(AUDITEUR, dossier.id)).possible.map(({ type }) => type);
-      const standing = { workflow, listed, since: situation.since, today: engine.today(), others: [wandered.renewal] };
+      const standing = {
+        workflow,
+        listed,
+        since: situation.since,
+        today: engine.today(),
+        others: [wandered.renewal],
+        recorded: wandered.accepted
+          .slice(-8)
+          .map(({ envelope, data }) => ({ ...envelope, data, role: envelope.actor.role })),
+      };
       const proposed = proposalOf(standing, chance);
       const key = chance.key < 40 ? { idempotencyKey: `k${chance.key % 10}` } : {};
       const ifMatch = chance.sense === 16 ? { ifMatch: situation.revision - (chance.turn ? 1 : 0) } : {};

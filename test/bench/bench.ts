@@ -1,120 +1,28 @@
+// npm run bench -- <name>…: each bench by its name, one after the other; without a name, the table of the README.
 import 'reflect-metadata';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { cpus, tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
-import { build } from '../../build.mjs';
-import { measureAdvance, measureBySize, measureCold, measureGrowth, measureTimeline, type Stage } from './http.ts';
-import { measureRebuild, measureReplay } from './offline.ts';
-import { seed } from './seed.ts';
-import { type Measured, residentMiB, startFloor, startJalon } from './servers.ts';
-import { type Line, shown, table } from './table.ts';
-import { tokensOf } from './tokens.ts';
+import { benchEventStore } from './eventstore.ts';
+import { benchProduct } from './product.ts';
+import { machine } from './table.ts';
 
-/** Dossiers of 20 facts: 100,000 facts. Some more are measured at other sizes. */
-const STORED = 5_000;
-const LARGE = 24;
-const COLD = 600;
-const READ = 500;
+type Bench = { about: string; run: (say: (line: string) => void) => Promise<string> };
 
+const BENCHES: Readonly<Record<string, Bench>> = {
+  product: { about: 'the table of the README: replay, rebuild, advance and read over HTTP', run: benchProduct },
+  eventstore: {
+    about: 'appends and catch-up over EventStoreDB’s protocol (ESDB_URL: a real server too) and PostgreSQL, memory',
+    run: benchEventStore,
+  },
+};
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : ['product'];
 const say = (line: string) => void process.stderr.write(`${line}\n`);
-const here = new URL('.', import.meta.url).pathname;
-const root = mkdtempSync(join(tmpdir(), 'jalon-bench-'));
-const running: Measured[] = [];
 
-async function main(): Promise<void> {
-  await build({ force: false, silent: true });
-  say(
-    `Filling a journal with ${STORED} dossiers of 20 facts, ${LARGE} of 30, ${LARGE} of 289, ${COLD} of 40, ${READ} of 20 to read…`,
-  );
-  const sizes = [STORED, 20, LARGE, 30, LARGE, 289, COLD, 40, READ, 20];
-  const layout: number[] = [];
-  for (let i = 0; i < sizes.length; i += 2)
-    for (let n = 0; n < (sizes[i] as number); n++) layout.push(sizes[i + 1] as number);
-  const folder = join(root, 'full');
-  const ids = await seed(folder, layout, say);
-  const small = join(root, 'small');
-  const smallIds = await seed(
-    small,
-    Array.from({ length: 50 }, () => 20),
-    say,
-  );
-
-  const lines: Line[] = [];
-  say('Replay and rebuild, in this process…');
-  lines.push(...(await measureReplay(folder)), await measureRebuild(folder));
-
-  const starts: number[] = [];
-  for (let round = 0; round < 3; round++) {
-    const jalon = await startJalon(folder);
-    starts.push(jalon.readyMs);
-    await jalon.stop();
+if (names.some((name) => !(name in BENCHES))) {
+  const overview = Object.entries(BENCHES).map(([name, { about }]) => `  ${name.padEnd(12)}${about}`);
+  say(`npm run bench -- <name>…, where a name is one of:\n${overview.join('\n')}`);
+  process.exitCode = 1;
+} else
+  for (const name of names) {
+    const result = await (BENCHES[name] as Bench).run(say);
+    process.stdout.write(`${machine()}\n\n${result}\n`);
   }
-  const start = starts.sort((a, b) => a - b)[1] as number;
-
-  const insert = await started(startFloor(`${here}floor-insert.mjs`, join(root, 'floor.db')));
-  const framework = await started(startFloor(`${here}floor-framework.ts`));
-  const jalon = await started(startJalon(folder));
-  const jalonSmall = await started(startJalon(small));
-  let resident = 0;
-  const watch = setInterval(() => {
-    resident = Math.max(resident, residentMiB(jalon.pid));
-  }, 200);
-
-  const at = (from: number, count: number) => ids.slice(from, from + count);
-  const stage: Stage = {
-    insert: insert.url,
-    framework: framework.url,
-    jalon: jalon.url,
-    small: jalonSmall.url,
-    token: await tokensOf(jalon.url),
-    smallToken: await tokensOf(jalonSmall.url),
-    dossiers: at(0, STORED),
-    smallDossiers: smallIds,
-    thirty: at(STORED, LARGE),
-    large: at(STORED + LARGE, LARGE),
-    cold: at(STORED + 2 * LARGE, COLD),
-    read: at(STORED + 2 * LARGE + COLD, READ),
-    say,
-  };
-  lines.push(...(await measureCold(stage)));
-  lines.push(...(await measureAdvance(stage)));
-  lines.push(...(await measureBySize(stage)));
-  lines.push(...(await measureTimeline(stage)));
-  lines.push(...(await measureGrowth(stage)));
-  clearInterval(watch);
-
-  const facts = layout.reduce((sum, size) => sum + size, 0).toLocaleString('en-US');
-  lines.push({
-    what: `start to ready on ${facts} facts`,
-    measured: `${Math.round(start)} ms`,
-    against: '-',
-    ratio: start / 1000,
-    wanted: '< 2 s',
-    met: start < 2000,
-  });
-  lines.push({
-    what: 'resident memory, highest during the bench',
-    measured: `${Math.round(resident)} MiB`,
-    against: '-',
-    ratio: resident,
-    wanted: '< 250 MB',
-    met: resident * 1.048576 < 250,
-  });
-  const [cpu] = cpus();
-  process.stdout.write(
-    `${new Date().toISOString().slice(0, 10)}, ${cpus().length} cores (${cpu?.model.trim()}), ${shown(totalmem() / 2 ** 30)} GiB, Node ${process.version}\n\n${table(lines)}\n`,
-  );
-}
-
-async function started<T extends Measured>(starting: Promise<T>): Promise<T> {
-  const server = await starting;
-  running.push(server);
-  return server;
-}
-
-try {
-  await main();
-} finally {
-  for (const server of running) await server.stop();
-  rmSync(root, { recursive: true, force: true });
-}

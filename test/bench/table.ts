@@ -1,3 +1,5 @@
+import { cpus, totalmem } from 'node:os';
+
 /** One line of the table: what was measured against what, and what is wanted. Ratios are those of one run. */
 export type Line = { what: string; measured: string; against: string; ratio: number; wanted: string; met: boolean };
 
@@ -21,4 +23,11 @@ export function shown(figure: number): string {
 /** Requests or facts per second. */
 export function perSecond(rate: number): string {
   return `${shown(Math.round(rate))}/s`;
+}
+
+/** Under what was measured: day, processors, memory, Node. */
+export function machine(): string {
+  const [cpu] = cpus();
+  const day = new Date().toISOString().slice(0, 10);
+  return `${day}, ${cpus().length} cores (${cpu?.model.trim()}), ${shown(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
 }
