@@ -108,8 +108,8 @@ describe('Sans serveur', () => {
     await jalon('sample');
     expect(await jalon('rebuild')).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^Vues reconstruites en [\d.]+ s : chronologie, dossiers\.\n$/),
-      stderr: expect.stringMatching(/^chronologie, dossiers : \d+ faits\n$/),
+      stdout: expect.stringMatching(/^Vues reconstruites en [\d.]+ s : chronologie, dossiers.*\.\n$/),
+      stderr: expect.stringMatching(/^(chronologie, dossiers.*) : \d+ faits\n$/),
     });
     const before = rows();
     expect(before[0]).toHaveLength(6);
