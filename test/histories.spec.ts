@@ -4,7 +4,6 @@ import { type RecordedFact, Replay } from '@jalon/flow';
 import { chainFault, type NewEvent } from '@jalon/journal';
 import { describe, expect, test } from '@jest/globals';
 import { catalogue } from '../workflows/index.ts';
-import published from '../workflows/published.json' with { type: 'json' };
 
 /** The events of an archive by stream, in order. */
 function streamsOf(file: URL): Map<string, NewEvent[]> {
@@ -28,9 +27,11 @@ function factOf({ envelope, data, salt }: NewEvent): RecordedFact {
   };
 }
 
-type Published = Record<string, { since: string; hash: string }>;
+const published: Record<string, { since: string; hash: string }> = JSON.parse(
+  readFileSync(new URL('../workflows/published.json', import.meta.url), 'utf8'),
+);
 
-describe.each(Object.entries(published as Published))('Les histoires de référence de %s', (version, { hash }) => {
+describe.each(Object.entries(published))('Les histoires de référence de %s', (version, { hash }) => {
   const file = new URL(`histories/${version.replace('/', '-')}.jsonl`, import.meta.url);
 
   test('ont été enregistrées à sa publication', () => {

@@ -95,7 +95,8 @@ async function checked(token: string | null, method: string, address: string, bo
     'schema',
   ];
   const validate = validator(...steps);
-  expect([address, validate(answer.body), validate.errors]).toEqual([address, true, null]);
+  const contents = media === 'application/x-ndjson' ? linesOf(answer.text) : [answer.body];
+  for (const one of contents) expect([address, validate(one), validate.errors]).toEqual([address, true, null]);
   return answer;
 }
 
@@ -161,6 +162,12 @@ describe('the document', () => {
   });
 });
 
+const linesOf = (text: string): unknown[] =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
 describe('what it tells is true', () => {
   test('of a whole walk, of its readings by every role, and of what is refused', async () => {
     const send: Running['call'] = (token, method, path, body, headers) => checked(token, method, path, body, headers);
@@ -180,6 +187,11 @@ describe('what it tells is true', () => {
 
     for (const token of Object.values(tokens))
       for (const reading of ['', '/facts', '/facts?limit=2', '/timeline']) await send(token, 'GET', path + reading);
+    const past = ['/state', '/state?revision=3&effectiveAt=2024-09-06&corrected=true', '/diff?from=3', '/replay'];
+    for (const token of [...Object.values(tokens), null])
+      for (const reading of [...past, '/state?recordedAt=hier', '/diff', '/state?effectiveAt=2020-01-01'])
+        await send(token, 'GET', path + reading);
+
     for (const query of ['', '?limit=1', '?q=x', '?waiting=me', '?waiting=me&limit=1', '?sort=-offre'])
       for (const token of [...Object.values(tokens), null]) await send(token, 'GET', `/api/dossiers${query}`);
 

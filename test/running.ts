@@ -53,7 +53,7 @@ export async function run({ folder, now = () => new Date(), env = {} }: RunningO
     }
     const response = await fetch(url + path, sent);
     const text = await response.text();
-    const json = /json/.test(response.headers.get('content-type') ?? '');
+    const json = /\bjson\b/.test(response.headers.get('content-type') ?? '');
     return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text, text };
   };
   const token: Running['token'] = async (role, claims = {}) =>

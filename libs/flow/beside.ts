@@ -1,6 +1,5 @@
+import { DATE_RULES, type Possible, type Reader } from './checklist.ts';
 import { ANNULMENT, VERSION_CHANGE } from './corrections.ts';
-import { DATE_RULES } from './date-rules.ts';
-import type { Possible, Reader } from './decide.ts';
 import type { Situation } from './situation.ts';
 import type { Rule } from './workflow.ts';
 

@@ -1,9 +1,10 @@
 import { RULES } from './beside.ts';
 import type { PublishedWorkflow } from './catalogue.ts';
-import { ANNULMENT, asRead, type FaitRectifie, fatesOf, type RecordedFact, VERSION_CHANGE } from './corrections.ts';
-import { DATE_RULES } from './date-rules.ts';
+import { DATE_RULES } from './checklist.ts';
+import { ANNULMENT, type FaitRectifie, VERSION_CHANGE } from './corrections.ts';
 import type { CalendarDate } from './dates.ts';
 import type { BrokenRule, Decision } from './decide.ts';
+import { asRead, fatesOf, type RecordedFact } from './fates.ts';
 import { type FindWorkflow, HistoryBroken, Reading } from './readings.ts';
 import type { Situation } from './situation.ts';
 import type { Rule } from './workflow.ts';

@@ -1,10 +1,10 @@
 import { getNextTransitions } from 'xstate';
 import { possibleBeside } from './beside.ts';
-import { DATE_RULES, dateRules } from './date-rules.ts';
+import { DATE_RULES, dateRules, type Possible, type Reader } from './checklist.ts';
 import type { CalendarDate } from './dates.ts';
 import type { Fact } from './fact.ts';
 import { crossing, fold, type PastFact, type Situation } from './situation.ts';
-import type { Author, Candidate, Happening, Rule, StateSpec } from './workflow.ts';
+import type { Candidate, Happening, Rule, StateSpec } from './workflow.ts';
 
 /** One rule that a proposal breaks. `field` is the payload's field it is about, where there is one. */
 export type BrokenRule = { rule: string; message: string; field?: string };
@@ -78,24 +78,6 @@ function unexpected({ state }: Situation, fact: Fact): BrokenRule {
   const where = state.state ? `à l'étape « ${state.label} »` : "tant que le dossier n'est pas ouvert";
   return { rule: 'fait-non-attendu', message: `Le fait « ${fact.label} » n'est pas attendu ${where}.` };
 }
-
-/** A fact that the state accepts, whether the caller may propose it, and its whole checklist. */
-export type Possible = {
-  type: string;
-  label: string;
-  by: readonly string[];
-  allowed: boolean;
-  rules: { rule: string; message: string; holds: boolean | null }[];
-};
-
-/** For whom a checklist is made. */
-export type Reader = {
-  author: Author;
-  roles: readonly string[];
-  /** Members of the context that are withheld from the reader. */
-  hidden: ReadonlySet<string>;
-  today: CalendarDate;
-};
 
 /** Checklists already made, by state: a dossier's changes seldom, and many dossiers have the same. */
 const checklists = new WeakMap<StateSpec, Map<string, readonly Possible[]>>();

@@ -1,7 +1,8 @@
 import type { PublishedWorkflow } from './catalogue.ts';
-import { asRead, type Fate, fatesOf, isBesideTheMachine, type RecordedFact } from './corrections.ts';
+import { isBesideTheMachine } from './corrections.ts';
 import { type CalendarDate, parisDate } from './dates.ts';
 import { type BrokenRule, decide } from './decide.ts';
+import { asRead, type Fate, fatesOf, type RecordedFact } from './fates.ts';
 import { beginning, fold, ReplayBroken, type Situation } from './situation.ts';
 
 /** How to find the workflow of a name and version, undefined when this build has none. */

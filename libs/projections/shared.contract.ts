@@ -156,7 +156,7 @@ export function describeSharing(database: () => string): void {
       const reader = joins({ projecting: false });
       const lost = await opened();
       await expect(reader.shared.caughtUp(lost.position, 50)).rejects.toThrow(ReadModelsBehind);
-      expect(reader.shared.status().projections).toMatchObject([{ outdated: true }, { outdated: true }]);
+      expect(reader.shared.status().projections).toMatchObject(PROJECTIONS.map(() => ({ outdated: true })));
       await expect(reader.shared.rebuild('all', () => undefined)).rejects.toMatchObject({ name: 'ProjectedElsewhere' });
       await expect(reader.shared.rebuild(['chronologies'], () => undefined)).rejects.toThrow(RangeError);
 
@@ -166,13 +166,13 @@ export function describeSharing(database: () => string): void {
       await feeder.shared.caughtUp(lost.position, 5000);
       expect(reader.shared.status()).toEqual({ ...feeder.shared.status(), failure: undefined });
       expect(reader.shared.parked()).toEqual(feeder.parked);
-      expect(feeder.parked.splice(0)).toHaveLength(2);
+      expect(feeder.parked.splice(0)).toHaveLength(PROJECTIONS.length);
       await leave(feeder);
       members.splice(members.indexOf(feeder), 1);
 
       await lost.record('demande.charge-designe', { charge: 'a-17' });
       await opened();
-      expect((await reader.shared.lag()).map(({ facts }) => facts)).toEqual([2, 2]);
+      expect((await reader.shared.lag()).map(({ facts }) => facts)).toEqual(PROJECTIONS.map(() => 2));
     });
 
     test('know a position that is no dossier’s: other streams count too', async () => {

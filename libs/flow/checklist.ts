@@ -1,5 +1,24 @@
+import type { CalendarDate } from './dates.ts';
 import type { Fact } from './fact.ts';
-import type { Rule } from './workflow.ts';
+import type { Author, Rule } from './workflow.ts';
+
+/** A fact that the state accepts, whether the caller may propose it, and its whole checklist. */
+export type Possible = {
+  type: string;
+  label: string;
+  by: readonly string[];
+  allowed: boolean;
+  rules: { rule: string; message: string; holds: boolean | null }[];
+};
+
+/** For whom a checklist is made. */
+export type Reader = {
+  author: Author;
+  roles: readonly string[];
+  /** Members of the context that are withheld from the reader. */
+  hidden: ReadonlySet<string>;
+  today: CalendarDate;
+};
 
 /** The rules of dates that hold for every fact (procedure, rule 4.2). */
 export const DATE_RULES: Record<'future' | 'order', Rule> = {
