@@ -133,7 +133,7 @@ describe('the document', () => {
       expect(operation.operationId).toMatch(/^[a-z]+([A-Z][a-z]+)*$/);
       expect(operation.summary).toMatch(/^\p{Lu}.{10,}/u);
       expect(tags).toEqual(expect.arrayContaining(operation.tags));
-      const open = !/^\/api\/(dossiers|deadlines$|calendar-tokens)/.test(path);
+      const open = !/^\/api\/(dossiers|deadlines$|calendar-tokens|events|feed)/.test(path);
       expect([path, operation.security ?? []]).toEqual([path, open ? [] : [{ bearer: [] }]]);
       for (const variable of path.matchAll(/\{(\w+)\}/g))
         expect(operation.parameters).toContainEqual(expect.objectContaining({ name: variable[1], in: 'path' }));
@@ -209,6 +209,27 @@ describe('what it tells is true', () => {
     await send(tokens.dg, 'POST', '/api/dossiers', renewal);
     await send(tokens.charge, 'POST', '/api/dossiers', opening(fact('candidature.deposee', { renouvelleDe: OTHER })));
   }, 30_000);
+
+  test('of what leaves, to those to whom it does', async () => {
+    const id = await lead(server, tokens, wayTo('j1.centre-attendu'));
+    const streams = [
+      ['/api/events', 'streamEvents'],
+      [`/api/dossiers/${id}/events`, 'streamDossierEvents'],
+    ] as const;
+    for (const [path, operation] of streams) {
+      const leaving = new AbortController();
+      const headers = { authorization: `Bearer ${tokens.charge}` };
+      const { status, headers: told } = await fetch(server.url + path, { headers, signal: leaving.signal });
+      expect([status, told.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
+      seen.add(`${operation} 200`);
+      leaving.abort();
+      for (const query of ['after=x', 'types=x', 'x=1']) await checked(tokens.charge, 'GET', `${path}?${query}`);
+      await checked(null, 'GET', path);
+      await checked(tokens.administrateur, 'GET', path);
+    }
+    for (const query of ['', '?limit=2', '?limit=0', '?types=x', '?jalons=J0'])
+      for (const token of [...Object.values(tokens), null]) await checked(token, 'GET', `/api/feed${query}`);
+  });
 
   test('of the public pages', async () => {
     const workflow = '/api/workflows/secnumcloud/1';

@@ -67,6 +67,16 @@ export class ConfigRefused extends Error {
   override readonly name = 'ConfigRefused';
 }
 
+/** Address under which clients reach the server, without a slash at its end. */
+export function addressOf({
+  JALON_PUBLIC_URL,
+  HOST,
+  PORT,
+}: Pick<Config, 'JALON_PUBLIC_URL' | 'HOST' | 'PORT'>): string {
+  const host = HOST.includes(':') ? `[${HOST}]` : HOST;
+  return (JALON_PUBLIC_URL ?? `http://${host}:${PORT}`).replace(/\/+$/, '');
+}
+
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1']);
 
 /**

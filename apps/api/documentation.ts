@@ -21,6 +21,8 @@ import { componentSchemas, ref } from './schemas.ts';
 const TAGS = {
   Dossiers: 'Ouvrir un dossier, le faire avancer, lire où il en est.',
   Lectures: 'À travers tous les dossiers : échéances, agenda.',
+  Abonnements:
+    'Être prévenu de ce qui se passe : flux d’événements, fil à tirer. CloudEvents 1.0, champs publics seuls.',
   Procédures: 'Les procédures elles-mêmes : états, faits, règles. Sans jeton.',
   Démonstration: 'Des jetons pour essayer, quand aucun émetteur OpenID Connect n’est configuré.',
   Exploitation: 'Santé, mesures, version.',
@@ -38,6 +40,7 @@ const PATH = {
 const HEADERS = {
   'If-Match': ['La révision attendue : refusé (412) si le dossier a changé depuis', '^"(0|[1-9]\\d{0,14})"$'],
   'Idempotency-Key': ['Une clé par proposition : répétée, la première réponse revient', '^[\\x21-\\x7e]{1,255}$'],
+  'Last-Event-ID': ['Le curseur du dernier événement reçu, après lequel reprendre', '^(start|[A-Za-z0-9_-]{42})$'],
   Prefer: ['« return=minimal » : une réponse réduite à l’essentiel', '^.*$'],
 } as const;
 

@@ -55,6 +55,11 @@ export const PROBLEMS = {
     'Proposition invalide',
     'Le contenu ne suit pas la forme déclarée ; « errors » donne toutes les erreurs à la fois, chacune avec son chemin (JSON Pointer).',
   ],
+  'filtre-inconnu': [
+    422,
+    'Filtre inconnu',
+    'Un filtre nomme un type de fait ou un jalon qu’aucune procédure d’ici ne connaît ; « detail » dit lequel.',
+  ],
   'cle-reutilisee': [
     422,
     "Clé d'idempotence déjà employée",

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
+import { Departures, Hub } from '@jalon/delivery';
 import { Engine } from '@jalon/engine';
 import {
   type Directory,
@@ -24,7 +25,7 @@ import {
 } from '@jalon/projections';
 import { catalogue } from '@jalon/workflows';
 import manifest from '../../package.json' with { type: 'json' };
-import { Config } from './config.ts';
+import { addressOf, Config } from './config.ts';
 import { type Alarm, followJournal } from './read-models.ts';
 
 export type { Alarm } from './read-models.ts';
@@ -50,6 +51,8 @@ export type Product = {
   list: DossierList;
   deadlines: DeadlineList;
   calendarTokens: CalendarTokens;
+  /** What leaves: one subscription to the journal, for all who listen. */
+  hub: Hub;
   clock: () => Date;
   close(): Promise<void>;
 };
@@ -63,7 +66,10 @@ export async function openProduct(
   folder: string,
   clock: () => Date,
   alarm: Alarm,
-  config: Pick<Config, 'ESDB_URL' | 'DATABASE_URL' | 'JALON_ROLES'> = new Config(),
+  config: Pick<
+    Config,
+    'ESDB_URL' | 'DATABASE_URL' | 'JALON_ROLES' | 'JALON_PUBLIC_URL' | 'HOST' | 'PORT'
+  > = new Config(),
 ): Promise<Product> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { ESDB_URL } = config;
@@ -86,7 +92,19 @@ export async function openProduct(
       await kept.close();
       throw fault;
     });
+    const hub = new Hub({
+      journal,
+      departures: new Departures({
+        journal,
+        catalogue,
+        base: addressOf(config),
+        summaryOf: (id, atLeast) => engine.summary(id, atLeast),
+      }),
+      clock,
+      onError: (err) => alarm('what is recorded cannot leave, and will be tried again', { err }),
+    });
     const close = async () => {
+      await hub.close();
       await stop();
       await kept.close();
       await closeLog();
@@ -96,7 +114,7 @@ export async function openProduct(
     const deadlines = new DeadlineList(store, catalogue);
     const calendarTokens = new CalendarTokens(kept);
     const read = { projector, timelines, list, deadlines, calendarTokens };
-    return { folder, journal, directory, engine, ...read, clock, close };
+    return { folder, journal, directory, engine, ...read, hub, clock, close };
   } catch (fault) {
     await closeLog();
     throw fault;

@@ -270,6 +270,27 @@ const answers: Record<string, JsonSchema> = {
     nextDeadline: orNull(object({ label: text(), due: ref('Date'), overdue: yes })),
   }),
 
+  CloudEvent: object(
+    {
+      specversion: { const: '1.0' },
+      id: ref('Uuid'),
+      source: text('Où sont les dossiers ; suivi de « subject » : l’adresse du dossier'),
+      type: text('fr.jalon.<type de fait>.v1'),
+      subject: { ...ref('Uuid'), description: 'Le dossier' },
+      time: { ...ref('Instant'), description: 'Quand le fait a été enregistré' },
+      datacontenttype: { const: 'application/json' },
+      effectivedate: ref('Date'),
+      traceparent: text('W3C Trace Context'),
+      data: { type: 'object', description: 'Les champs publics du contenu, et eux seuls' },
+    },
+    {
+      dataschema: text('Adresse du JSON Schema de « data »'),
+      revision: ref('Revision'),
+      jalon: words(MILESTONES, 'Le jalon que ce fait franchit, ou que franchit le fait qu’il corrige'),
+    },
+  ),
+  Feed: listOf(ref('CloudEvent')),
+
   Workflows: object({
     items: listOf(object({ name: text(), version: integer, label: text(), hash: hex, href: text() })),
   }),
@@ -321,6 +342,12 @@ const answers: Record<string, JsonSchema> = {
 
 /** How many items a page has. */
 export const LIMIT: JsonSchema = { type: 'integer', minimum: 1, maximum: 200, default: 50 };
+
+/** Which facts a subscriber asks for. */
+export const SELECTION: Record<string, JsonSchema> = {
+  types: text('Types de faits, exacts (« j0.acceptee ») ou par étape (« j2.* »), séparés par des virgules'),
+  jalons: text('Jalons, séparés par des virgules : les faits qui en franchissent un, et leurs corrections'),
+};
 
 /** A position that a reading must include. */
 export const MIN_POSITION: JsonSchema = {
