@@ -139,6 +139,13 @@ export class Departures {
     return made;
   }
 
+  /** The departure of a fact that is stored there; null when none is. @throws JournalUnavailable */
+  async at(stream: string, revision: number): Promise<Departure | null> {
+    for await (const [event] of this.parts.journal.read(stream, { from: revision, to: revision }))
+      if (event) return (await this.of([event], null, { parties: true }))[0] ?? null;
+    return null;
+  }
+
   /** Forgets what was remembered, since nobody will take note of changes from now on. */
   forget(): void {
     this.#parties.clear();

@@ -73,7 +73,7 @@ export class Hub {
           isOver: () => this.#closed,
           onClose: () => this.#leave(),
         },
-        from === 'now' ? await this.#now() : from,
+        from === 'now' ? await this.now() : from,
         { trusted: from === 'now', parties },
       );
     } catch (error) {
@@ -138,7 +138,8 @@ export class Hub {
     }
   }
 
-  async #now(): Promise<Place | null> {
+  /** The place after all that was acknowledged by now. @throws JournalUnavailable */
+  async now(): Promise<Place | null> {
     const last = this.#ring.last?.place;
     const tip = await this.parts.journal.tip();
     if (tip === null || last?.position === tip) return last ?? null;
