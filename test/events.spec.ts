@@ -256,7 +256,7 @@ describe('La fin d’un flux', () => {
     const authorization = `Bearer ${token}`;
     const stream = await fetch(`${other.url}/api/events`, { headers: { authorization } });
     const waiting = fetch(`${other.url}/api/feed?wait=30`, { headers: { authorization } });
-    await until(async () => other.product.hub.listeners > 1);
+    await until(async () => other.product.leaving.hub.listeners > 1);
     const began = performance.now();
     await other.stop();
     expect(await stream.text()).toContain('Le serveur s’arrête.');

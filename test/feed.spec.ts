@@ -98,7 +98,7 @@ describe('Attendre un fait', () => {
     const { next } = await drain('/api/feed');
     const id = await lead(server, tokens, upTo('candidature.completee'));
     const waiting = pull(`${next}&types=j0.*&wait=30`);
-    await until(async () => server.product.hub.listeners > 1);
+    await until(async () => server.product.leaving.hub.listeners > 1);
     await propose(server, tokens, id, fact('j0.acceptee'));
     const { body } = await waiting;
     expect(body.map(({ type }: { type: string }) => type)).toEqual(['fr.jalon.j0.acceptee.v1']);
@@ -116,14 +116,14 @@ describe('Attendre un fait', () => {
 
   test('ne garde rien d’un client qui s’en va', async () => {
     const { next } = await drain('/api/feed');
-    const before = server.product.hub.listeners;
+    const before = server.product.leaving.hub.listeners;
     const leaving = new AbortController();
     const headers = { authorization: `Bearer ${tokens.charge}` };
     const waiting = fetch(`${server.url}${next}&wait=30`, { headers, signal: leaving.signal });
-    await until(async () => server.product.hub.listeners > before);
+    await until(async () => server.product.leaving.hub.listeners > before);
     leaving.abort();
     await expect(waiting).rejects.toThrow();
-    await until(async () => server.product.hub.listeners === before);
+    await until(async () => server.product.leaving.hub.listeners === before);
   });
 
   test.each(['wait=31', 'wait=-1', 'wait=x', 'limit=0', 'limit=201', 'autre=1'])('refuse %s', async (query) => {

@@ -1,7 +1,7 @@
 import { Streams } from '@jalon/delivery';
 import type { DynamicModule } from '@nestjs/common';
-import { CalendarTokensController } from './calendar-tokens.controller.ts';
 import type { Logger } from 'pino';
+import { CalendarTokensController } from './calendar-tokens.controller.ts';
 import type { Config } from './config.ts';
 import { DeadlinesController } from './deadlines.controller.ts';
 import { DemoController } from './demo.controller.ts';
@@ -21,7 +21,10 @@ class AppModule {}
 
 /** The wiring of the HTTP server: its controllers, and what they are given. */
 export function appModule(product: Product, config: Config, tokens: Tokens, log: Logger): DynamicModule {
-  const { hub, clock } = product;
+  const {
+    clock,
+    leaving: { hub },
+  } = product;
   const onError = (err: unknown) => log.warn({ err }, 'a stream ended: its subscriber can resume it');
   return {
     module: AppModule,

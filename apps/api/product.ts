@@ -1,6 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { Departures, Hub } from '@jalon/delivery';
 import { Engine } from '@jalon/engine';
 import {
   type Directory,
@@ -25,7 +24,8 @@ import {
 } from '@jalon/projections';
 import { catalogue } from '@jalon/workflows';
 import manifest from '../../package.json' with { type: 'json' };
-import { addressOf, Config } from './config.ts';
+import { Config } from './config.ts';
+import { type Leaving, openLeaving } from './delivery.ts';
 import { type Alarm, followJournal } from './read-models.ts';
 
 export type { Alarm } from './read-models.ts';
@@ -51,8 +51,8 @@ export type Product = {
   list: DossierList;
   deadlines: DeadlineList;
   calendarTokens: CalendarTokens;
-  /** What leaves: one subscription to the journal, for all who listen. */
-  hub: Hub;
+  /** What leaves, to streams, the feed and webhooks. */
+  leaving: Leaving;
   clock: () => Date;
   close(): Promise<void>;
 };
@@ -66,10 +66,7 @@ export async function openProduct(
   folder: string,
   clock: () => Date,
   alarm: Alarm,
-  config: Pick<
-    Config,
-    'ESDB_URL' | 'DATABASE_URL' | 'JALON_ROLES' | 'JALON_PUBLIC_URL' | 'HOST' | 'PORT'
-  > = new Config(),
+  config: Config = new Config(),
 ): Promise<Product> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { ESDB_URL } = config;
@@ -88,23 +85,14 @@ export async function openProduct(
     });
     const { DATABASE_URL } = config;
     const kept = DATABASE_URL === undefined ? await openKept(folder) : openPostgresKept(DATABASE_URL);
-    const { projector, store, stop } = await followJournal(folder, journal, alarm, config).catch(async (fault) => {
+    const following = followJournal(folder, journal, alarm, config).catch(async (fault) => {
       await kept.close();
       throw fault;
     });
-    const hub = new Hub({
-      journal,
-      departures: new Departures({
-        journal,
-        catalogue,
-        base: addressOf(config),
-        summaryOf: (id, atLeast) => engine.summary(id, atLeast),
-      }),
-      clock,
-      onError: (err) => alarm('what is recorded cannot leave, and will be tried again', { err }),
-    });
+    const { projector, store, shared, stop } = await following;
+    const leaving = openLeaving({ folder, journal, engine, clock, alarm, config, shared });
     const close = async () => {
-      await hub.close();
+      await leaving.close();
       await stop();
       await kept.close();
       await closeLog();
@@ -114,7 +102,7 @@ export async function openProduct(
     const deadlines = new DeadlineList(store, catalogue);
     const calendarTokens = new CalendarTokens(kept);
     const read = { projector, timelines, list, deadlines, calendarTokens };
-    return { folder, journal, directory, engine, ...read, hub, clock, close };
+    return { folder, journal, directory, engine, ...read, leaving, clock, close };
   } catch (fault) {
     await closeLog();
     throw fault;

@@ -125,7 +125,7 @@ export class SubscriptionsController implements OnModuleDestroy {
     request.raw.once('close', () => gone.abort());
     reply.raw.once('close', () => gone.abort());
     const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
-    const { departures, cursor } = await readFeed(this.product.hub, view, {
+    const { departures, cursor } = await readFeed(this.product.leaving.hub, view, {
       after,
       limit,
       waitMs: wait * 1000,
