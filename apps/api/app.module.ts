@@ -14,6 +14,7 @@ import type { Product } from './product.ts';
 import { ReadModelsController } from './read-models.controller.ts';
 import { SubscriptionsController } from './subscriptions.controller.ts';
 import { Tokens } from './tokens.ts';
+import { WebhooksController } from './webhooks.controller.ts';
 import { CONFIG, ENGINE, PRODUCT, STREAMS } from './wiring.ts';
 import { WorkflowsController } from './workflows.controller.ts';
 
@@ -37,6 +38,7 @@ export function appModule(product: Product, config: Config, tokens: Tokens, log:
           DeadlinesController,
           CalendarTokensController,
           SubscriptionsController,
+          WebhooksController,
           WorkflowsController,
           DemoController,
           ProblemsController,

@@ -22,7 +22,7 @@ const TAGS = {
   Dossiers: 'Ouvrir un dossier, le faire avancer, lire où il en est.',
   Lectures: 'À travers tous les dossiers : échéances, agenda.',
   Abonnements:
-    'Être prévenu de ce qui se passe : flux d’événements, fil à tirer. CloudEvents 1.0, champs publics seuls.',
+    'Être prévenu de ce qui se passe : flux d’événements, fil à tirer, webhooks. CloudEvents 1.0, champs publics seuls.',
   Procédures: 'Les procédures elles-mêmes : états, faits, règles. Sans jeton.',
   Démonstration: 'Des jetons pour essayer, quand aucun émetteur OpenID Connect n’est configuré.',
   Exploitation: 'Santé, mesures, version.',
@@ -34,6 +34,7 @@ const PATH = {
   name: { description: 'La procédure, ou le type de problème', schema: { type: 'string' } },
   version: { description: 'Sa version', schema: { type: 'integer', minimum: 1 } },
   type: { description: 'Le type de fait', schema: { type: 'string' } },
+  webhook: { description: 'Le webhook', schema: ref('Uuid') },
   token: { description: 'Le jeton d’agenda, par son identifiant', schema: ref('Uuid') },
 } as const;
 
@@ -46,7 +47,7 @@ const HEADERS = {
 
 const ANSWERED_HEADERS = {
   ETag: 'La révision, entre guillemets',
-  Location: 'L’adresse du dossier ouvert',
+  Location: 'L’adresse de ce qui a été fait : dossier, webhook',
   Link: 'La page suivante : <…>; rel="next"',
   'Preference-Applied': 'return=minimal',
   'X-Position': 'Position du journal que la lecture comprend',

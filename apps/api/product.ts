@@ -90,7 +90,14 @@ export async function openProduct(
       throw fault;
     });
     const { projector, store, shared, stop } = await following;
-    const leaving = openLeaving({ folder, journal, engine, clock, alarm, config, shared });
+    let leaving: Leaving;
+    try {
+      leaving = openLeaving({ folder, journal, engine, clock, alarm, config, shared });
+    } catch (fault) {
+      await stop();
+      await kept.close();
+      throw fault;
+    }
     const close = async () => {
       await leaving.close();
       await stop();

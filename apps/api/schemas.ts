@@ -4,6 +4,7 @@ import { DOSSIER_SORTS } from '@jalon/projections';
 import { catalogue } from '@jalon/workflows';
 import { CalendarTokenRequest } from './calendar-token-request.ts';
 import { DemonstrationToken } from './demonstration-token.ts';
+import { WebhookChange, WebhookReplay, WebhookRequest } from './webhook-bodies.ts';
 
 /** An object with these members, all required but the optional ones. Answers may gain members: it is left open. */
 function object(members: Record<string, JsonSchema>, optional: Record<string, JsonSchema> = {}): JsonSchema {
@@ -93,6 +94,25 @@ const source = object(
   { kind: words(['public', 'reconstituted']), precision: text('Précision de la date') },
   { url: text() },
 );
+
+const webhook = {
+  id: ref('Uuid'),
+  url: text(),
+  state: words(['active', 'disabled']),
+  owner: object({ iss: text(), sub: text(), roles: listOf(words(ROLES)) }, { org: text() }),
+  createdAt: ref('Instant'),
+  health: object(
+    { failures: { ...integer, description: 'Échecs de suite' }, pending: integer, delivered: integer, dead: integer },
+    { resumesAt: { ...ref('Instant'), description: 'L’adresse est laissée tranquille jusque-là' } },
+  ),
+};
+const seldom = {
+  types: listOf(text()),
+  jalons: listOf(words(MILESTONES)),
+  reason: text('Pourquoi il ne reçoit plus rien'),
+  rate: { type: 'integer', minimum: 1, description: 'Messages par minute que l’adresse a acceptés' },
+  previousSecretUntil: { ...ref('Instant'), description: 'L’ancien secret signe aussi jusque-là' },
+};
 
 const problem = {
   type: text('URI du type de problème : une page qui l’explique'),
@@ -291,6 +311,34 @@ const answers: Record<string, JsonSchema> = {
   ),
   Feed: listOf(ref('CloudEvent')),
 
+  Webhook: object(webhook, seldom),
+  WebhookMade: object({ ...webhook, secret: text('« whsec_ » et du base64 : dit cette seule fois') }, seldom),
+  Webhooks: object({ items: listOf(ref('Webhook')) }),
+  WebhookTested: object(
+    { delivered: yes, ms: { type: 'integer', minimum: 0 } },
+    { status: integer, error: text('Pourquoi il n’y a pas eu de réponse') },
+  ),
+  DeliveryPage: page(ref('Delivery')),
+  Delivery: object(
+    {
+      id: { ...ref('Uuid'), description: 'Le fait, et le message' },
+      state: words(['pending', 'delivered', 'dead']),
+      attempts: listOf(
+        object(
+          { at: ref('Instant'), ms: integer },
+          { status: integer, error: text('Pourquoi il n’y a pas eu de réponse') },
+        ),
+      ),
+    },
+    {
+      type: words(TYPES),
+      dossier: ref('Uuid'),
+      revision: ref('Revision'),
+      cursor: text('Le curseur du fait, à partir duquel envoyer de nouveau'),
+      nextAt: ref('Instant'),
+    },
+  ),
+
   Workflows: object({
     items: listOf(object({ name: text(), version: integer, label: text(), hash: hex, href: text() })),
   }),
@@ -446,6 +494,9 @@ export function componentSchemas(): Record<string, JsonSchema> {
     ...answers,
     ...classSchema('Jeton de démonstration', DemonstrationToken),
     ...classSchema('Jeton d’agenda', CalendarTokenRequest),
+    ...classSchema('Webhook à créer', WebhookRequest),
+    ...classSchema('Changement d’un webhook', WebhookChange),
+    ...classSchema('Envoi à refaire', WebhookReplay),
     ...proposals(),
   };
 }

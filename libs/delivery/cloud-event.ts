@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { publicData } from '@jalon/flow';
+import { publicData, RECTIFICATION } from '@jalon/flow';
 import type { StoredEvent } from '@jalon/journal';
-import { CORRECTED_DATA, type DeclaredFact } from './declared.ts';
+import type { DeclaredFact } from './declared.ts';
 
 /**
  * A fact as it leaves, in whatever way: a CloudEvent (CloudEvents 1.0, JSON format). Extensions: `revision`, `jalon`,
@@ -50,7 +50,7 @@ export type Around = {
 
 /** The CloudEvent of a fact: the same members and values every time it is made. */
 export function toCloudEvent({ envelope, data }: StoredEvent, { base, dossier, jalon, declared }: Around): CloudEvent {
-  const { id, type, revision, effectiveAt, recordedAt, workflow, correlationId } = envelope;
+  const { id, type, revision, effectiveAt, recordedAt, workflow, correlationId, target } = envelope;
   return {
     specversion: '1.0',
     id,
@@ -64,7 +64,8 @@ export function toCloudEvent({ envelope, data }: StoredEvent, { base, dossier, j
     ...(jalon === undefined ? {} : { jalon }),
     effectivedate: effectiveAt,
     traceparent: traceparentOf(correlationId, id),
-    data: publicOf(declared, data),
+    // Said by the envelope too: a payload may lie elsewhere, or be erased.
+    data: { ...(target === undefined ? {} : { fait: target }), ...publicOf(declared, data) },
   };
 }
 
@@ -73,13 +74,11 @@ export function publicSchemaAddress(base: string, { name, version }: { name: str
   return `${base}/api/workflows/${name}/${version}/facts/${type}?view=public`;
 }
 
-/** The public fields of a payload; of a correction also those of the payload that it holds, which is its target's. */
-function publicOf([fact, ...corrected]: readonly DeclaredFact[], data: Record<string, unknown>) {
+/** The public fields of a payload; of a rectification also those of the payload that it holds, which is its target's. */
+function publicOf([fact, ...corrected]: readonly DeclaredFact[], data: unknown): Record<string, unknown> {
   if (!fact) return {};
   const view = publicData(fact, data);
-  const held = data[CORRECTED_DATA];
-  if (corrected.length > 0 && typeof held === 'object' && held !== null)
-    view[CORRECTED_DATA] = publicOf(corrected, held as Record<string, unknown>);
+  if (fact.type === RECTIFICATION) view.donnees = publicOf(corrected, (data as { donnees?: unknown }).donnees);
   return view;
 }
 

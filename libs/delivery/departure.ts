@@ -1,9 +1,9 @@
-import type { Catalogue, PublishedWorkflow } from '@jalon/flow';
+import { type Catalogue, isBesideTheMachine, type PublishedWorkflow } from '@jalon/flow';
 import type { JournalReader, StoredEvent } from '@jalon/journal';
 import { LRUCache } from 'lru-cache';
 import { toCloudEvent } from './cloud-event.ts';
 import { cursorOf, type Place, placeAfter } from './cursor.ts';
-import { BESIDE_THE_MACHINE, type DeclaredFact, DOSSIERS } from './declared.ts';
+import { type DeclaredFact, DOSSIERS } from './declared.ts';
 
 /** What lists show of a dossier, by which its parties are known. */
 export type Summary = Readonly<Record<string, string>>;
@@ -128,8 +128,10 @@ export class Departures {
       const dossier = envelope.stream.slice(DOSSIERS.length);
       const workflow = this.#workflowOf(event);
       const targets = envelope.target === undefined ? [] : await this.#targetsOf(event);
-      const declared = [event, ...targets].map((each) => declaredFact(workflow, each.envelope.type));
-      const known = declared.every((each) => each !== undefined) ? (declared as DeclaredFact[]) : [];
+      const declared = [event, ...targets].map((each) => workflow?.facts.get(each.envelope.type));
+      const whole =
+        targets.at(-1)?.envelope.target === undefined && (envelope.target === undefined) === !targets.length;
+      const known = whole && declared.every((each) => each !== undefined) ? (declared as DeclaredFact[]) : [];
       const crosses = envelope.crosses ?? targets.at(-1)?.envelope.crosses;
       const changed = fresh && mayChangeParties(event, declared[0]);
       const whose = parties ? await this.#partiesOf(dossier, envelope.revision, changed) : undefined;
@@ -192,16 +194,7 @@ export class Departures {
   }
 }
 
-function declaredFact(workflow: PublishedWorkflow | undefined, type: string): DeclaredFact | undefined {
-  return workflow?.facts.get(type) ?? (workflow && BESIDE_THE_MACHINE.get(type));
-}
-
 /** Whether an event that was just recorded may have changed whose dossier it is. */
 function mayChangeParties({ envelope }: StoredEvent, declared: DeclaredFact | undefined): boolean {
-  return (
-    !declared ||
-    declared.summary !== undefined ||
-    envelope.target !== undefined ||
-    BESIDE_THE_MACHINE.has(envelope.type)
-  );
+  return !declared || declared.summary !== undefined || isBesideTheMachine(envelope.type);
 }

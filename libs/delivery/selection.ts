@@ -1,5 +1,5 @@
 import type { Catalogue } from '@jalon/flow';
-import { BESIDE_THE_MACHINE, REMINDER } from './declared.ts';
+import { REMINDER } from './declared.ts';
 import type { Departure } from './departure.ts';
 
 /** Which facts a subscriber asks for; an absent member asks for all. */
@@ -33,7 +33,7 @@ export function vocabularyOf({ workflows }: Catalogue): {
   milestones: ReadonlySet<string>;
 } {
   const facts = workflows.flatMap((workflow) => [...workflow.facts.values()]);
-  const known = new Set([...facts.map(({ type }) => type), ...BESIDE_THE_MACHINE.keys(), REMINDER]);
+  const known = new Set([...facts.map(({ type }) => type), REMINDER]);
   return {
     known,
     stages: new Set([...known].map(stageOf)),

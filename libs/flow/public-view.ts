@@ -1,3 +1,4 @@
+import { RECTIFICATION } from './corrections.ts';
 import { type Fact, valueAt } from './fact.ts';
 import { type JsonSchema, payloadSchema } from './schema.ts';
 
@@ -19,11 +20,15 @@ export function publicData(fact: Pick<Fact, 'publicFields'>, data: unknown): Rec
   return view;
 }
 
-/** The JSON Schema (2020-12) of what `publicData` leaves of a fact's payload: the same fields, nothing else beside them. */
+/**
+ * The JSON Schema (2020-12) of what leaves of a fact's payload: its public fields, nothing else beside them. Of a
+ * rectification also `donnees`, of which the public fields are those of the fact that it touches.
+ */
 export function publicSchema(fact: Fact, id?: string): JsonSchema {
   const { $defs = {}, ...whole } = payloadSchema(fact, id);
   const definitions = $defs as Record<string, JsonSchema>;
-  const root = narrowed(whole, fact.publicFields ?? [], definitions);
+  const paths = [...(fact.publicFields ?? []), ...(fact.type === RECTIFICATION ? ['donnees'] : [])];
+  const root = narrowed(whole, paths, definitions);
   const kept = reached(root, definitions);
   return { ...root, ...(Object.keys(kept).length > 0 ? { $defs: kept } : {}) };
 }
