@@ -1,4 +1,6 @@
+import { asyncApi } from '@jalon/delivery';
 import type { JsonSchema } from '@jalon/flow';
+import { catalogue } from '@jalon/workflows';
 import { applyDecorators } from '@nestjs/common';
 import { type NestFastifyApplication, RouteConfig } from '@nestjs/platform-fastify';
 import {
@@ -13,7 +15,9 @@ import {
   type OpenAPIObject,
   SwaggerModule,
 } from '@nestjs/swagger';
-import type { Config } from './config.ts';
+import type { FastifyInstance } from 'fastify';
+import { JSON_TYPE } from './answers.ts';
+import { addressOf, type Config } from './config.ts';
 import { PROBLEMS, type ProblemName } from './problems.ts';
 import { VERSION } from './product.ts';
 import { componentSchemas, ref } from './schemas.ts';
@@ -174,8 +178,14 @@ function openApi(app: NestFastifyApplication, { JALON_PUBLIC_URL = '/' }: Config
   return { ...document, components: { ...document.components, schemas } };
 }
 
-/** Serves `/openapi.json`, `/openapi.yaml`, and the page at `/docs`. */
+/** Serves `/openapi.json`, `/openapi.yaml`, `/asyncapi.json`, and the page at `/docs`. */
 export function serveDocumentation(app: NestFastifyApplication, config: Config): void {
+  let leaving: string | undefined;
+  const fastify: FastifyInstance = app.getHttpAdapter().getInstance() as never;
+  fastify.get('/asyncapi.json', { config: { public: true } }, async (_request, reply) => {
+    leaving ??= JSON.stringify(asyncApi(catalogue, { base: addressOf(config), version: VERSION }));
+    return reply.type(JSON_TYPE).send(leaving);
+  });
   SwaggerModule.setup('docs', app, () => openApi(app, config), {
     jsonDocumentUrl: 'openapi.json',
     yamlDocumentUrl: 'openapi.yaml',

@@ -1,4 +1,5 @@
 export * from './addresses.ts';
+export { asyncApi } from './asyncapi.ts';
 export * from './audience.ts';
 export { type CloudEvent, cloudEventType } from './cloud-event.ts';
 export * from './cursor.ts';
