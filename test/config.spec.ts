@@ -13,7 +13,8 @@ describe('the configuration', () => {
       JALON_SAMPLE: 'public',
       JALON_RATE: 1200,
       OIDC_ROLES_CLAIM: 'roles',
-      JALON_ROLES: ['api', 'projector'],
+      JALON_ROLES: ['api', 'projector', 'delivery'],
+      JALON_WEBHOOK_ALLOW: [],
       LOG_LEVEL: 'info',
       demonstration: true,
     });
@@ -60,6 +61,11 @@ describe('the configuration', () => {
       'another database than PostgreSQL',
       { DATABASE_URL: 'mysql://u:secret@h/d' },
       /^DATABASE_URL (?!.*secret).*postgres:/,
+    ],
+    [
+      'ranges of addresses that are none',
+      { JALON_WEBHOOK_ALLOW: '10.2.0.0/16,ici' },
+      /^JALON_WEBHOOK_ALLOW .*"10\.2.*ici"/,
     ],
     ['a public address that is none', { JALON_PUBLIC_URL: 'jalon' }, /^JALON_PUBLIC_URL .*"jalon"/],
     ['a demonstration open to others', { HOST: '0.0.0.0' }, /^HOST=0\.0\.0\.0 .*OIDC_ISSUER.*127\.0\.0\.1/],

@@ -6,7 +6,9 @@ import { openLog } from '../apps/api/log.ts';
 import { createServer } from '../apps/api/server.ts';
 import { isCalendarDate } from '../libs/flow/index.ts';
 import { catalogue } from '../workflows/index.ts';
+import { until } from './eventually.ts';
 import { lead, opening, parties, propose, type Tokens } from './parties.ts';
+import { Receiver } from './receiver.ts';
 import { type Answer, type Running, run } from './running.ts';
 import { EXAMPLES, fact, OTHER, wayTo } from './walk.ts';
 
@@ -34,7 +36,7 @@ let ajv: Ajv2020;
 const now = new Date('2025-07-02T10:00:00Z');
 
 beforeAll(async () => {
-  server = await run({ now: () => now });
+  server = await run({ now: () => now, env: { JALON_WEBHOOK_ALLOW: '127.0.0.0/8' } });
   tokens = await parties(server);
   document = (await server.call(null, 'GET', '/openapi.json')).body;
   const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -120,7 +122,7 @@ describe('the document', () => {
         routes.push(`${method} ${parents.join('').replace(/:(\w+)/g, '{$1}')}`);
     }
     // HEAD comes with every GET; the documentation does not document itself.
-    const own = routes.filter((route) => !/^HEAD|^GET \/(docs|openapi)/.test(route));
+    const own = routes.filter((route) => !/^HEAD|^GET \/(docs|openapi|asyncapi)/.test(route));
     const told = operations().map(({ method, path }) => `${method.toUpperCase()} ${path}`);
     expect(told.sort()).toEqual([...new Set(own)].sort());
     expect(told.length).toBeGreaterThanOrEqual(17);
@@ -134,7 +136,7 @@ describe('the document', () => {
       expect(operation.operationId).toMatch(/^[a-z]+([A-Z][a-z]+)*$/);
       expect(operation.summary).toMatch(/^\p{Lu}.{10,}/u);
       expect(tags).toEqual(expect.arrayContaining(operation.tags));
-      const open = !/^\/api\/(dossiers|deadlines$|calendar-tokens)/.test(path);
+      const open = !/^\/api\/(dossiers|deadlines$|calendar-tokens|events|feed|webhooks)/.test(path);
       expect([path, operation.security ?? []]).toEqual([path, open ? [] : [{ bearer: [] }]]);
       for (const variable of path.matchAll(/\{(\w+)\}/g))
         expect(operation.parameters).toContainEqual(expect.objectContaining({ name: variable[1], in: 'path' }));
@@ -221,6 +223,49 @@ describe('what it tells is true', () => {
     await send(tokens.dg, 'POST', '/api/dossiers', renewal);
     await send(tokens.charge, 'POST', '/api/dossiers', opening(fact('candidature.deposee', { renouvelleDe: OTHER })));
   }, 30_000);
+
+  test('of what leaves, to those to whom it does', async () => {
+    const id = await lead(server, tokens, wayTo('j1.centre-attendu'));
+    const streams = [
+      ['/api/events', 'streamEvents'],
+      [`/api/dossiers/${id}/events`, 'streamDossierEvents'],
+    ] as const;
+    for (const [path, operation] of streams) {
+      const leaving = new AbortController();
+      const headers = { authorization: `Bearer ${tokens.charge}` };
+      const { status, headers: told } = await fetch(server.url + path, { headers, signal: leaving.signal });
+      expect([status, told.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
+      seen.add(`${operation} 200`);
+      leaving.abort();
+      for (const query of ['after=x', 'types=x', 'x=1']) await checked(tokens.charge, 'GET', `${path}?${query}`);
+      await checked(null, 'GET', path);
+      await checked(tokens.administrateur, 'GET', path);
+    }
+    for (const query of ['', '?limit=2', '?limit=0', '?types=x', '?jalons=J0'])
+      for (const token of [...Object.values(tokens), null]) await checked(token, 'GET', `/api/feed${query}`);
+  });
+
+  test('of webhooks', async () => {
+    const receiver = await Receiver.open();
+    const path = '/api/webhooks';
+    const created = await checked(tokens.charge, 'POST', path, { url: receiver.url, types: ['j0.*'], jalons: ['J0'] });
+    const own = `${path}/${created.body.id}`;
+    await lead(server, tokens, wayTo('j1.centre-attendu'));
+    await until(async () => (await checked(tokens.charge, 'GET', own)).body.health.delivered === 1);
+    for (const token of [tokens.charge, tokens.administrateur, tokens.abonne, null]) {
+      for (const reading of [own, path, `${own}/deliveries`, `${own}/deliveries?limit=0`])
+        await checked(token, 'GET', reading);
+      for (const act of ['rotate', 'test']) await checked(token, 'POST', `${own}/${act}`);
+      for (const body of [{ from: 'start' }, {}]) await checked(token, 'POST', `${own}/replay`, body);
+      for (const body of [{ state: 'active' }, { jalons: [] }, { url: 'x' }]) await checked(token, 'PATCH', own, body);
+      for (const body of [{}, { url: receiver.url }]) await checked(token, 'POST', path, body);
+    }
+    receiver.agrees = { status: 404 };
+    await checked(tokens.charge, 'POST', path, { url: receiver.url });
+    await checked(tokens.charge, 'PATCH', own, { url: `${receiver.url}/autre` });
+    for (const token of [tokens.abonne, null, tokens.charge, tokens.charge]) await checked(token, 'DELETE', own);
+    await receiver.close();
+  });
 
   test('of the public pages', async () => {
     const workflow = '/api/workflows/secnumcloud/1';

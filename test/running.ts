@@ -40,6 +40,7 @@ export async function run({ folder, now = () => new Date(), env = {} }: RunningO
   const product = await openProduct(data, now, (what) => alarms.push(what), config);
   const app = await createServer(product, config, pino({ level: 'silent' }));
   await app.listen(0, '127.0.0.1');
+  product.leaving.deliver();
   const url = await app.getUrl();
 
   const call: Running['call'] = async (token, method, path, body, headers = {}) => {

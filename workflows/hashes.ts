@@ -4,7 +4,7 @@
  */
 export const hashes = {
   'secnumcloud/v1': {
-    hash: 'dd16aa9a88f5d8d1bb0a881df7fd56d708b6ba96f313a56f7a5de80f109b256e',
+    hash: 'dcef7d47b9c1c6e9a6b072aeaf28ef4ae7cedb00db32230bd6a13308c472bc2e',
     files: {
       'context.ts': '8546c846f9e70cd7cd6293d36ae150448ae96fe0d4f097c61d8c30061115c809',
       'facts.ts': '0de20616268f8a3321f117d64885826631e4df749612f870382c26b8494f1d34',
@@ -12,7 +12,7 @@ export const hashes = {
       'pays.ts': '6ea3b66fd64221d80f78b615be75ba18faca0e2827971816036fc5991ad929ec',
       'reasons.ts': '79e115b5f055aa9ab57801b402d4993c6c184147629593b7e33b23a40bc48fe8',
       'referentiel.ts': '6ab5ac5a50abf580ff9a3df25a26213b5e1008dd119e39a00c8ebd53cb9fdf07',
-      'roles.ts': 'f330dc2354615ab29a54376a34b6098ba358e2a2f47d25bd3a04314d58587713',
+      'roles.ts': 'ff2795163f6dd5be2af76b76e3ce2632e3fe4d6f7b3537560f76f3e4b5ef8d37',
       'secnumcloud-3.2.json': '1b9c65d1940f4c58c2cd906a6753f55fa4e0fd2a958dc09d296f8b18999ec508',
       'workflow.ts': 'e41b11fab42e22754fde98c9e15b67be22bdb4c1fab01e30b73fda50437e0251',
     },

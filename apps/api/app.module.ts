@@ -1,4 +1,6 @@
+import { Streams } from '@jalon/delivery';
 import type { DynamicModule } from '@nestjs/common';
+import type { Logger } from 'pino';
 import { CalendarTokensController } from './calendar-tokens.controller.ts';
 import type { Config } from './config.ts';
 import { DeadlinesController } from './deadlines.controller.ts';
@@ -10,14 +12,21 @@ import { PastController } from './past.controller.ts';
 import { ProblemsController } from './problems.controller.ts';
 import type { Product } from './product.ts';
 import { ReadModelsController } from './read-models.controller.ts';
+import { SubscriptionsController } from './subscriptions.controller.ts';
 import { Tokens } from './tokens.ts';
-import { CONFIG, ENGINE, PRODUCT } from './wiring.ts';
+import { WebhooksController } from './webhooks.controller.ts';
+import { CONFIG, ENGINE, PRODUCT, STREAMS } from './wiring.ts';
 import { WorkflowsController } from './workflows.controller.ts';
 
 class AppModule {}
 
 /** The wiring of the HTTP server: its controllers, and what they are given. */
-export function appModule(product: Product, config: Config, tokens: Tokens): DynamicModule {
+export function appModule(product: Product, config: Config, tokens: Tokens, log: Logger): DynamicModule {
+  const {
+    clock,
+    leaving: { hub },
+  } = product;
+  const onError = (err: unknown) => log.warn({ err }, 'a stream ended: its subscriber can resume it');
   return {
     module: AppModule,
     // A process that does not serve the API still says how it is.
@@ -28,6 +37,8 @@ export function appModule(product: Product, config: Config, tokens: Tokens): Dyn
           ReadModelsController,
           DeadlinesController,
           CalendarTokensController,
+          SubscriptionsController,
+          WebhooksController,
           WorkflowsController,
           DemoController,
           ProblemsController,
@@ -38,6 +49,7 @@ export function appModule(product: Product, config: Config, tokens: Tokens): Dyn
       { provide: PRODUCT, useValue: product },
       { provide: ENGINE, useValue: product.engine },
       { provide: CONFIG, useValue: config },
+      { provide: STREAMS, useValue: new Streams({ hub, clock, onError }) },
       { provide: Tokens, useValue: tokens },
       Metrics,
       Facts,

@@ -1,3 +1,4 @@
+import { readRanges } from '@jalon/delivery';
 import { plainToInstance, Transform } from 'class-transformer';
 import {
   ArrayUnique,
@@ -10,13 +11,15 @@ import {
   Max,
   Min,
   MinLength,
+  ValidateBy,
+  type ValidationOptions,
   validateSync,
 } from 'class-validator';
 
 const number = () => Transform(({ value }) => (value === '' ? undefined : Number(value)));
 
 /** What a process may do. The default is all of it; processes that share a database may divide it. */
-const ROLES = ['api', 'projector'] as const;
+const ROLES = ['api', 'projector', 'delivery'] as const;
 export type Role = (typeof ROLES)[number];
 
 const list = () =>
@@ -25,6 +28,17 @@ const list = () =>
       .split(',')
       .map((item) => item.trim()),
   );
+
+const IsRange = (options: ValidationOptions) =>
+  ValidateBy({ name: 'isRange', validator: { validate: isRange } }, options);
+
+function isRange(text: unknown): boolean {
+  try {
+    return readRanges([String(text)]).length === 1;
+  } catch {
+    return false;
+  }
+}
 
 /** The configuration: environment variables, read once and validated. README.md documents each in one table. */
 export class Config {
@@ -47,6 +61,10 @@ export class Config {
     message: 'DATABASE_URL must be an address like postgres://user:password@host:5432/database',
   })
   DATABASE_URL?: string;
+  /** Ranges of addresses that webhooks may reach besides public ones. */
+  @list()
+  @IsRange({ each: true, message: 'JALON_WEBHOOK_ALLOW is a list of ranges of addresses like 10.2.0.0/16,fd00::/8' })
+  JALON_WEBHOOK_ALLOW: readonly string[] = [];
   @IsIn(['public', 'none']) JALON_SAMPLE: 'public' | 'none' = 'public';
   @IsOptional() @IsUrl({ require_tld: false, require_protocol: true }) JALON_PUBLIC_URL?: string;
   /** Requests per minute and caller; 0: no limit. */
@@ -65,6 +83,16 @@ export class Config {
 /** A wrong configuration: one line that says which variable, and what is wanted. */
 export class ConfigRefused extends Error {
   override readonly name = 'ConfigRefused';
+}
+
+/** Address under which clients reach the server, without a slash at its end. */
+export function addressOf({
+  JALON_PUBLIC_URL,
+  HOST,
+  PORT,
+}: Pick<Config, 'JALON_PUBLIC_URL' | 'HOST' | 'PORT'>): string {
+  const host = HOST.includes(':') ? `[${HOST}]` : HOST;
+  return (JALON_PUBLIC_URL ?? `http://${host}:${PORT}`).replace(/\/+$/, '');
 }
 
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1']);

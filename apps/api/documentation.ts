@@ -1,4 +1,6 @@
+import { asyncApi } from '@jalon/delivery';
 import type { JsonSchema } from '@jalon/flow';
+import { catalogue } from '@jalon/workflows';
 import { applyDecorators } from '@nestjs/common';
 import { type NestFastifyApplication, RouteConfig } from '@nestjs/platform-fastify';
 import {
@@ -13,7 +15,9 @@ import {
   type OpenAPIObject,
   SwaggerModule,
 } from '@nestjs/swagger';
-import type { Config } from './config.ts';
+import type { FastifyInstance } from 'fastify';
+import { JSON_TYPE } from './answers.ts';
+import { addressOf, type Config } from './config.ts';
 import { PROBLEMS, type ProblemName } from './problems.ts';
 import { VERSION } from './product.ts';
 import { componentSchemas, ref } from './schemas.ts';
@@ -21,6 +25,8 @@ import { componentSchemas, ref } from './schemas.ts';
 const TAGS = {
   Dossiers: 'Ouvrir un dossier, le faire avancer, lire où il en est.',
   Lectures: 'À travers tous les dossiers : échéances, agenda.',
+  Abonnements:
+    'Être prévenu de ce qui se passe : flux d’événements, fil à tirer, webhooks. CloudEvents 1.0, champs publics seuls.',
   Procédures: 'Les procédures elles-mêmes : états, faits, règles. Sans jeton.',
   Démonstration: 'Des jetons pour essayer, quand aucun émetteur OpenID Connect n’est configuré.',
   Exploitation: 'Santé, mesures, version.',
@@ -32,18 +38,20 @@ const PATH = {
   name: { description: 'La procédure, ou le type de problème', schema: { type: 'string' } },
   version: { description: 'Sa version', schema: { type: 'integer', minimum: 1 } },
   type: { description: 'Le type de fait', schema: { type: 'string' } },
+  webhook: { description: 'Le webhook', schema: ref('Uuid') },
   token: { description: 'Le jeton d’agenda, par son identifiant', schema: ref('Uuid') },
 } as const;
 
 const HEADERS = {
   'If-Match': ['La révision attendue : refusé (412) si le dossier a changé depuis', '^"(0|[1-9]\\d{0,14})"$'],
   'Idempotency-Key': ['Une clé par proposition : répétée, la première réponse revient', '^[\\x21-\\x7e]{1,255}$'],
+  'Last-Event-ID': ['Le curseur du dernier événement reçu, après lequel reprendre', '^(start|[A-Za-z0-9_-]{42})$'],
   Prefer: ['« return=minimal » : une réponse réduite à l’essentiel', '^.*$'],
 } as const;
 
 const ANSWERED_HEADERS = {
   ETag: 'La révision, entre guillemets',
-  Location: 'L’adresse du dossier ouvert',
+  Location: 'L’adresse de ce qui a été fait : dossier, webhook',
   Link: 'La page suivante : <…>; rel="next"',
   'Preference-Applied': 'return=minimal',
   'X-Position': 'Position du journal que la lecture comprend',
@@ -170,8 +178,14 @@ function openApi(app: NestFastifyApplication, { JALON_PUBLIC_URL = '/' }: Config
   return { ...document, components: { ...document.components, schemas } };
 }
 
-/** Serves `/openapi.json`, `/openapi.yaml`, and the page at `/docs`. */
+/** Serves `/openapi.json`, `/openapi.yaml`, `/asyncapi.json`, and the page at `/docs`. */
 export function serveDocumentation(app: NestFastifyApplication, config: Config): void {
+  let leaving: string | undefined;
+  const fastify: FastifyInstance = app.getHttpAdapter().getInstance() as never;
+  fastify.get('/asyncapi.json', { config: { public: true } }, async (_request, reply) => {
+    leaving ??= JSON.stringify(asyncApi(catalogue, { base: addressOf(config), version: VERSION }));
+    return reply.type(JSON_TYPE).send(leaving);
+  });
   SwaggerModule.setup('docs', app, () => openApi(app, config), {
     jsonDocumentUrl: 'openapi.json',
     yamlDocumentUrl: 'openapi.yaml',

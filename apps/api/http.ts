@@ -7,6 +7,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who calls, once the token was verified; null on public routes. */
     caller: Caller | null;
+    /** When the token expires, in milliseconds of Unix time. */
+    callerUntil: number;
   }
   interface FastifyContextConfig {
     /** Answered without a token. */

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { resolve } from 'node:path';
+import { DeliveriesRefused } from '@jalon/delivery';
 import { JournalRefused } from '@jalon/journal';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ConfigRefused, readConfig } from './config.ts';
@@ -48,6 +49,7 @@ async function main(): Promise<void> {
     app = await createServer(product, config, log);
     closeControl = await openControl(product, log);
     await app.listen(config.PORT, config.HOST);
+    product.leaving.deliver();
   } catch (fault) {
     await stop('failed to start');
     throw fault;
@@ -61,6 +63,7 @@ main().catch((fault: unknown) => {
   const foreseen =
     fault instanceof ConfigRefused ||
     fault instanceof JournalRefused ||
+    fault instanceof DeliveriesRefused ||
     (fault as { code?: string }).code === 'EADDRINUSE';
   const line = foreseen ? (fault as Error).message : fault;
   process.stderr.write(`Jalon cannot start: ${foreseen ? line : (fault as Error).stack}\n`);

@@ -1,3 +1,4 @@
+import { DeliveriesUnavailable, HandshakeRefused, HubClosed, TooManyWebhooks, WebhookInvalid } from '@jalon/delivery';
 import {
   Contended,
   DossierNotFound,
@@ -55,6 +56,16 @@ export const PROBLEMS = {
     'Proposition invalide',
     'Le contenu ne suit pas la forme déclarée ; « errors » donne toutes les erreurs à la fois, chacune avec son chemin (JSON Pointer).',
   ],
+  'filtre-inconnu': [
+    422,
+    'Filtre inconnu',
+    'Un filtre nomme un type de fait ou un jalon qu’aucune procédure d’ici ne connaît ; « detail » dit lequel.',
+  ],
+  'webhook-refuse': [
+    422,
+    'Adresse non consentante',
+    'L’adresse n’a pas accepté d’être appelée, ou ne peut pas l’être ; « detail » dit pourquoi.',
+  ],
   'cle-reutilisee': [
     422,
     "Clé d'idempotence déjà employée",
@@ -94,6 +105,11 @@ export const PROBLEMS = {
     503,
     'Vues indisponibles',
     'La base des vues ne répond pas. Les faits continuent d’être enregistrés et les vues les rattraperont : relisez après « Retry-After ».',
+  ],
+  'livraisons-indisponibles': [
+    503,
+    'Webhooks indisponibles',
+    'La base des webhooks ne répond pas. Les faits continuent d’être enregistrés, et partiront ensuite : réessayez après « Retry-After ».',
   ],
   'emetteur-injoignable': [
     503,
@@ -171,6 +187,12 @@ export function problemOf(thrown: unknown): Problem {
       'journal-indisponible',
       'Le fait a pu être enregistré ou non : la même requête, avec la même clé Idempotency-Key, le dira.',
     );
+  if (thrown instanceof WebhookInvalid)
+    return problem('proposition-invalide', thrown.message, { errors: thrown.errors });
+  if (thrown instanceof HandshakeRefused) return problem('webhook-refuse', thrown.message);
+  if (thrown instanceof TooManyWebhooks) return problem('interdit', thrown.message);
+  if (thrown instanceof DeliveriesUnavailable) return problem('livraisons-indisponibles');
+  if (thrown instanceof HubClosed) return problem('journal-indisponible');
   if (thrown instanceof ReadModelsUnavailable) return problem('vues-indisponibles');
   if (thrown instanceof IssuerUnreachable) return problem('emetteur-injoignable', thrown.message);
   if (thrown instanceof TokenRefused) return problem('non-authentifie', thrown.message);

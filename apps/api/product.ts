@@ -25,6 +25,7 @@ import {
 import { catalogue } from '@jalon/workflows';
 import manifest from '../../package.json' with { type: 'json' };
 import { Config } from './config.ts';
+import { type Leaving, openLeaving } from './delivery.ts';
 import { type Alarm, followJournal } from './read-models.ts';
 
 export type { Alarm } from './read-models.ts';
@@ -50,6 +51,8 @@ export type Product = {
   list: DossierList;
   deadlines: DeadlineList;
   calendarTokens: CalendarTokens;
+  /** What leaves, to streams, the feed and webhooks. */
+  leaving: Leaving;
   clock: () => Date;
   close(): Promise<void>;
 };
@@ -63,7 +66,7 @@ export async function openProduct(
   folder: string,
   clock: () => Date,
   alarm: Alarm,
-  config: Pick<Config, 'ESDB_URL' | 'DATABASE_URL' | 'JALON_ROLES'> = new Config(),
+  config: Config = new Config(),
 ): Promise<Product> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { ESDB_URL } = config;
@@ -82,11 +85,21 @@ export async function openProduct(
     });
     const { DATABASE_URL } = config;
     const kept = DATABASE_URL === undefined ? await openKept(folder) : openPostgresKept(DATABASE_URL);
-    const { projector, store, stop } = await followJournal(folder, journal, alarm, config).catch(async (fault) => {
+    const following = followJournal(folder, journal, alarm, config).catch(async (fault) => {
       await kept.close();
       throw fault;
     });
+    const { projector, store, shared, stop } = await following;
+    let leaving: Leaving;
+    try {
+      leaving = openLeaving({ folder, journal, engine, clock, alarm, config, shared });
+    } catch (fault) {
+      await stop();
+      await kept.close();
+      throw fault;
+    }
     const close = async () => {
+      await leaving.close();
       await stop();
       await kept.close();
       await closeLog();
@@ -96,7 +109,7 @@ export async function openProduct(
     const deadlines = new DeadlineList(store, catalogue);
     const calendarTokens = new CalendarTokens(kept);
     const read = { projector, timelines, list, deadlines, calendarTokens };
-    return { folder, journal, directory, engine, ...read, clock, close };
+    return { folder, journal, directory, engine, ...read, leaving, clock, close };
   } catch (fault) {
     await closeLog();
     throw fault;

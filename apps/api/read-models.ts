@@ -2,6 +2,7 @@ import { type Journal, JournalUnavailable, rest } from '@jalon/journal';
 import {
   openPostgresReadModels,
   openReadModels,
+  type PostgresReadModels,
   PROJECTIONS,
   Projector,
   type ProjectorParts,
@@ -19,7 +20,13 @@ const LOG_AWAY_MS = 1_000;
 export type Alarm = (what: string, details?: Record<string, unknown>) => void;
 
 /** Read models that follow the journal, until they are stopped. */
-export type Following = { projector: ReadModelFeed; store: ReadModelStore; stop(): Promise<void> };
+export type Following = {
+  projector: ReadModelFeed;
+  store: ReadModelStore;
+  /** The same store, when several processes share it. */
+  shared?: PostgresReadModels;
+  stop(): Promise<void>;
+};
 
 /**
  * Opens the read models and begins to feed or to follow them: those of a folder, or of the database that several processes
@@ -43,7 +50,7 @@ export async function followJournal(
     const store = openPostgresReadModels(DATABASE_URL, alarm);
     const projector = new SharedReadModels({ ...parts, store, projecting: JALON_ROLES.includes('projector') });
     projector.start();
-    return { projector, store, stop: () => stopped(projector, store) };
+    return { projector, store, shared: store, stop: () => stopped(projector, store) };
   }
   const store = openReadModels(folder, alarm);
   const projector = new Projector({ ...parts, store });

@@ -4,6 +4,7 @@ import { DOSSIER_SORTS } from '@jalon/projections';
 import { catalogue } from '@jalon/workflows';
 import { CalendarTokenRequest } from './calendar-token-request.ts';
 import { DemonstrationToken } from './demonstration-token.ts';
+import { WebhookChange, WebhookReplay, WebhookRequest } from './webhook-bodies.ts';
 
 /** An object with these members, all required but the optional ones. Answers may gain members: it is left open. */
 function object(members: Record<string, JsonSchema>, optional: Record<string, JsonSchema> = {}): JsonSchema {
@@ -93,6 +94,25 @@ const source = object(
   { kind: words(['public', 'reconstituted']), precision: text('Précision de la date') },
   { url: text() },
 );
+
+const webhook = {
+  id: ref('Uuid'),
+  url: text(),
+  state: words(['active', 'disabled']),
+  owner: object({ iss: text(), sub: text(), roles: listOf(words(ROLES)) }, { org: text() }),
+  createdAt: ref('Instant'),
+  health: object(
+    { failures: { ...integer, description: 'Échecs de suite' }, pending: integer, delivered: integer, dead: integer },
+    { resumesAt: { ...ref('Instant'), description: 'L’adresse est laissée tranquille jusque-là' } },
+  ),
+};
+const seldom = {
+  types: listOf(text()),
+  jalons: listOf(words(MILESTONES)),
+  reason: text('Pourquoi il ne reçoit plus rien'),
+  rate: { type: 'integer', minimum: 1, description: 'Messages par minute que l’adresse a acceptés' },
+  previousSecretUntil: { ...ref('Instant'), description: 'L’ancien secret signe aussi jusque-là' },
+};
 
 const problem = {
   type: text('URI du type de problème : une page qui l’explique'),
@@ -270,6 +290,55 @@ const answers: Record<string, JsonSchema> = {
     nextDeadline: orNull(object({ label: text(), due: ref('Date'), overdue: yes })),
   }),
 
+  CloudEvent: object(
+    {
+      specversion: { const: '1.0' },
+      id: ref('Uuid'),
+      source: text('Où sont les dossiers ; suivi de « subject » : l’adresse du dossier'),
+      type: text('fr.jalon.<type de fait>.v1'),
+      subject: { ...ref('Uuid'), description: 'Le dossier' },
+      time: { ...ref('Instant'), description: 'Quand le fait a été enregistré' },
+      datacontenttype: { const: 'application/json' },
+      effectivedate: ref('Date'),
+      traceparent: text('W3C Trace Context'),
+      data: { type: 'object', description: 'Les champs publics du contenu, et eux seuls' },
+    },
+    {
+      dataschema: text('Adresse du JSON Schema de « data »'),
+      revision: ref('Revision'),
+      jalon: words(MILESTONES, 'Le jalon que ce fait franchit, ou que franchit le fait qu’il corrige'),
+    },
+  ),
+  Feed: listOf(ref('CloudEvent')),
+
+  Webhook: object(webhook, seldom),
+  WebhookMade: object({ ...webhook, secret: text('« whsec_ » et du base64 : dit cette seule fois') }, seldom),
+  Webhooks: object({ items: listOf(ref('Webhook')) }),
+  WebhookTested: object(
+    { delivered: yes, ms: { type: 'integer', minimum: 0 } },
+    { status: integer, error: text('Pourquoi il n’y a pas eu de réponse') },
+  ),
+  DeliveryPage: page(ref('Delivery')),
+  Delivery: object(
+    {
+      id: { ...ref('Uuid'), description: 'Le fait, et le message' },
+      state: words(['pending', 'delivered', 'dead']),
+      attempts: listOf(
+        object(
+          { at: ref('Instant'), ms: integer },
+          { status: integer, error: text('Pourquoi il n’y a pas eu de réponse') },
+        ),
+      ),
+    },
+    {
+      type: words(TYPES),
+      dossier: ref('Uuid'),
+      revision: ref('Revision'),
+      cursor: text('Le curseur du fait, à partir duquel envoyer de nouveau'),
+      nextAt: ref('Instant'),
+    },
+  ),
+
   Workflows: object({
     items: listOf(object({ name: text(), version: integer, label: text(), hash: hex, href: text() })),
   }),
@@ -321,6 +390,12 @@ const answers: Record<string, JsonSchema> = {
 
 /** How many items a page has. */
 export const LIMIT: JsonSchema = { type: 'integer', minimum: 1, maximum: 200, default: 50 };
+
+/** Which facts a subscriber asks for. */
+export const SELECTION: Record<string, JsonSchema> = {
+  types: text('Types de faits, exacts (« j0.acceptee ») ou par étape (« j2.* »), séparés par des virgules'),
+  jalons: text('Jalons, séparés par des virgules : les faits qui en franchissent un, et leurs corrections'),
+};
 
 /** A position that a reading must include. */
 export const MIN_POSITION: JsonSchema = {
@@ -419,6 +494,9 @@ export function componentSchemas(): Record<string, JsonSchema> {
     ...answers,
     ...classSchema('Jeton de démonstration', DemonstrationToken),
     ...classSchema('Jeton d’agenda', CalendarTokenRequest),
+    ...classSchema('Webhook à créer', WebhookRequest),
+    ...classSchema('Changement d’un webhook', WebhookChange),
+    ...classSchema('Envoi à refaire', WebhookReplay),
     ...proposals(),
   };
 }

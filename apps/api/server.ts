@@ -63,6 +63,7 @@ export async function createServer(
   const fastify: FastifyInstance = adapter.getInstance() as never;
   const routes = followRoutes(fastify);
   fastify.decorateRequest('caller', null);
+  fastify.decorateRequest('callerUntil', 0);
   readJsonStrictly(fastify);
   // First of all hooks, so that a refusal carries them too.
   await adapter.register(helmet as never, pageHeaders as never);
@@ -83,7 +84,7 @@ export async function createServer(
   if (!config.demonstration && config.JALON_RATE > 0) await limitRate(adapter, config.JALON_RATE);
   boundClosing(fastify, patience.request);
 
-  const app = await NestFactory.create<NestFastifyApplication>(appModule(product, config, tokens), adapter, {
+  const app = await NestFactory.create<NestFastifyApplication>(appModule(product, config, tokens, log), adapter, {
     bodyParser: false,
     logger: false,
     abortOnError: false,
@@ -138,7 +139,7 @@ async function authenticate(request: FastifyRequest, tokens: Tokens): Promise<vo
     return;
   }
   try {
-    request.caller = await tokens.caller(token);
+    ({ caller: request.caller, until: request.callerUntil } = await tokens.verified(token));
   } catch (fault) {
     if (!open) throw fault;
   }

@@ -39,15 +39,18 @@ export class Tokens {
     this.#verify = config.OIDC_ISSUER === undefined ? this.#demonstration() : this.#openIdConnect(config.OIDC_ISSUER);
   }
 
-  /** Who a token says is calling. @throws TokenRefused, IssuerUnreachable */
-  async caller(token: string): Promise<Caller> {
+  /**
+   * Who a token says is calling, and when it expires, in milliseconds of Unix time.
+   * @throws TokenRefused, IssuerUnreachable
+   */
+  async verified(token: string): Promise<{ caller: Caller; until: number }> {
     const now = this.clock().getTime();
     const known = this.#verified.get(token);
-    if (known && known.until > now) return known.caller;
+    if (known && known.until > now) return known;
     const claims = await this.#claims(token);
-    const caller = this.#callerOf(claims);
-    this.#verified.set(token, { caller, until: (claims.exp as number) * 1000 });
-    return caller;
+    const verified = { caller: this.#callerOf(claims), until: (claims.exp as number) * 1000 };
+    this.#verified.set(token, verified);
+    return verified;
   }
 
   /** A demonstration token for a role. */

@@ -2,6 +2,7 @@
 export const ENGINE = Symbol('engine');
 export const PRODUCT = Symbol('product');
 export const CONFIG = Symbol('config');
+export const STREAMS = Symbol('streams');
 
 export type { Engine } from '@jalon/engine';
 export type { Config } from './config.ts';

@@ -1,9 +1,18 @@
-import { describeFact, type Fact, mermaid, type PublishedWorkflow, payloadSchema, waysOf } from '@jalon/flow';
+import {
+  describeFact,
+  type Fact,
+  mermaid,
+  type PublishedWorkflow,
+  payloadSchema,
+  publicSchema,
+  waysOf,
+} from '@jalon/flow';
 import { catalogue } from '@jalon/workflows';
-import { Controller, Get, Header, Param } from '@nestjs/common';
+import { Controller, Get, Header, Param, Query } from '@nestjs/common';
 import { schemaPath } from './answers.ts';
 import { diagram } from './diagram.ts';
 import { Documented } from './documentation.ts';
+import { malformed } from './http.ts';
 import { ProblemRaised } from './problems.ts';
 
 /** The procedures themselves, readable by anyone: facts, states, rules, schemas, pictures. */
@@ -79,16 +88,30 @@ export class WorkflowsController {
     summary: 'Lire le JSON Schema du contenu d’un fait',
     public: true,
     path: ['name', 'version', 'type'],
+    query: {
+      view: {
+        type: 'string',
+        enum: ['public'],
+        description: '« public » : ce qui en part vers les abonnés, et rien d’autre',
+      },
+    },
     answers: { 200: { says: 'Le schéma', schema: 'JsonSchema', media: 'application/schema+json' } },
     problems: ['introuvable'],
   })
   @Header('content-type', 'application/schema+json; charset=utf-8')
-  schema(@Param('name') name: string, @Param('version') version: string, @Param('type') type: string): string {
+  schema(
+    @Param('name') name: string,
+    @Param('version') version: string,
+    @Param('type') type: string,
+    @Query('view') view: string | undefined,
+  ): string {
+    if (view !== undefined && view !== 'public') throw malformed('view ne prend que la valeur « public ».');
     const workflow = published(name, version);
     const fact: Fact | undefined = workflow.facts.get(type);
     if (!fact)
       throw new ProblemRaised('introuvable', `La procédure ${name} ${version} ne connaît pas le fait ${type}.`);
-    return JSON.stringify(payloadSchema(fact, schemaPath(workflow, type)));
+    const path = schemaPath(workflow, type);
+    return JSON.stringify(view ? publicSchema(fact, `${path}?view=public`) : payloadSchema(fact, path));
   }
 }
 

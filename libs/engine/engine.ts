@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import {
   type CalendarDate,
   type Catalogue,
@@ -10,6 +11,7 @@ import {
   type PublishedWorkflow,
   parisDate,
   possible,
+  type Situation,
   summaryOf,
   UUID,
   waitsFor,
@@ -27,7 +29,15 @@ import {
 import { assertBehalf, assertOwnOpening, type Caller, proposingRole, seenBy } from './caller.ts';
 import { type Correction, readCorrection } from './correction.ts';
 import { after, blank, type Dossier, Dossiers, streamOf } from './dossiers.ts';
-import { Contended, DossierNotFound, InvalidProposal, KeyReused, Refused, RevisionMismatch } from './faults.ts';
+import {
+  Contended,
+  DossierNotFound,
+  HistoryUnreadable,
+  InvalidProposal,
+  KeyReused,
+  Refused,
+  RevisionMismatch,
+} from './faults.ts';
 import { type Conditions, type Entropy, type Identity, proposalIds } from './identity.ts';
 import { type PastMoment, type PastView, pastSituation, pastView, replay } from './past.ts';
 import { namedFact, type Proposal, readOpening, readProposal } from './proposal.ts';
@@ -62,6 +72,7 @@ type Proposer = { caller: Caller; role: string; seeing: readonly string[]; corre
 
 const REDECISIONS = 8;
 const APPEND_ATTEMPTS = 4;
+const LOOKS = 50;
 
 /** The use cases: load, decide, append at the expected revision. Everything that holds, holds here, whatever the transport. */
 export class Engine {
@@ -202,6 +213,27 @@ export class Engine {
     for await (const { event, dossier } of replay(this.#dossiers, id)) {
       const [shown] = (await this.facts(dossier, [event], seeing)) as [FactView];
       yield { ...pastView(id, dossier.situation, 'recorded', seeing), event: shown };
+    }
+  }
+
+  /**
+   * What lists show of a dossier, whoever asks, as it stands at revision `atLeast` or later, which the journal has; null
+   * when this build cannot read it, or there is none.
+   * @throws JournalUnavailable
+   */
+  async summary(id: string, atLeast: number): Promise<Situation['summary'] | null> {
+    try {
+      let dossier = await this.#load(id);
+      // What was just stored is held a moment later.
+      for (let look = 0; look < LOOKS && dossier && dossier.situation.revision < atLeast; look++) {
+        await setImmediate();
+        dossier = await this.#load(id);
+      }
+      if (dossier && dossier.situation.revision < atLeast) dossier = await this.#dossiers.asOf(id, atLeast);
+      return dossier?.situation.summary ?? null;
+    } catch (fault) {
+      if (fault instanceof HistoryUnreadable) return null;
+      throw fault;
     }
   }
 

@@ -7,7 +7,7 @@ export const RECTIFICATION = 'dossier.fait-rectifie';
 export const ANNULMENT = 'dossier.fait-annule';
 export const VERSION_CHANGE = 'dossier.version-changee';
 
-@defineFact(RECTIFICATION, { label: 'Fait rectifié', by: [], free: true })
+@defineFact(RECTIFICATION, { label: 'Fait rectifié', by: [], free: true, publicFields: ['fait'] })
 export class FaitRectifie {
   @Uuid({ label: 'Fait rectifié', hint: "L'identifiant du fait, tel que l'historique le donne." }) fait!: string;
   @ObjectField({ label: 'Données rectifiées', hint: "Le contenu entier du fait, tel qu'il aurait dû être." })
@@ -17,7 +17,7 @@ export class FaitRectifie {
   @Text({ label: 'Motif' }) motif!: string;
 }
 
-@defineFact(ANNULMENT, { label: 'Fait annulé', by: [], free: true })
+@defineFact(ANNULMENT, { label: 'Fait annulé', by: [], free: true, publicFields: ['fait'] })
 export class FaitAnnule {
   @Uuid({ label: 'Fait annulé', hint: "L'identifiant du fait, tel que l'historique le donne." }) fait!: string;
   @Text({ label: 'Motif' }) motif!: string;

@@ -8,6 +8,7 @@ export * from './describe.ts';
 export * from './fact.ts';
 export * from './fates.ts';
 export * from './fields.ts';
+export * from './public-view.ts';
 export * from './readings.ts';
 export * from './schema.ts';
 export * from './situation.ts';

@@ -14,8 +14,14 @@ export function seeingRoles(workflow: Workflow, viewer: Viewer, summary: Situati
   });
 }
 
+/** The roles by which a viewer receives the facts of a dossier: those that see it, and those that subscribe to all. */
+export function receivingRoles(workflow: Workflow, viewer: Viewer, summary: Situation['summary']): string[] {
+  const seeing = seeingRoles(workflow, viewer, summary);
+  return [...seeing, ...viewer.roles.filter((role) => workflow.roles[role]?.subscribes && !seeing.includes(role))];
+}
+
 /** Whether a fact is withheld from one who sees the dossier by these roles: every one of them is named. */
-export function isWithheld(fact: Fact, seeing: readonly string[]): boolean {
+export function isWithheld(fact: Pick<Fact, 'withheldFrom'>, seeing: readonly string[]): boolean {
   return fact.withheldFrom !== undefined && seeing.every((role) => fact.withheldFrom?.includes(role));
 }
 

@@ -46,6 +46,8 @@ export type RoleSpec = {
   sees: 'all' | 'own' | 'none';
   /** It may record facts on behalf of the parties (`onBehalfOf`). */
   recordsForOthers?: true;
+  /** Facts reach it by subscription, whatever it sees: of every dossier, those that are not withheld from it. */
+  subscribes?: true;
 };
 
 /** What `defineWorkflow` is given. */

@@ -19,7 +19,7 @@ export const roles: Readonly<Record<string, RoleSpec>> = {
   [CHEF]: { label: 'Chef de bureau', sees: 'all' },
   [DIRECTEUR]: { label: 'Directeur général', sees: 'all' },
   [AUDITEUR]: { label: 'Auditeur', sees: 'all' },
-  [ABONNE]: { label: 'Système abonné', sees: 'none' },
+  [ABONNE]: { label: 'Système abonné', sees: 'none', subscribes: true },
   [ADMINISTRATEUR]: { label: 'Administrateur', sees: 'none' },
   // Never a token's: it sees every dossier so that it can record what a date makes true.
   [HORLOGE]: { label: 'Horloge du système', sees: 'all' },

@@ -1,0 +1,200 @@
+import { type Catalogue, isBesideTheMachine, type PublishedWorkflow } from '@jalon/flow';
+import type { JournalReader, StoredEvent } from '@jalon/journal';
+import { LRUCache } from 'lru-cache';
+import { toCloudEvent } from './cloud-event.ts';
+import { cursorOf, type Place, placeAfter } from './cursor.ts';
+import { type DeclaredFact, DOSSIERS } from './declared.ts';
+
+/** What lists show of a dossier, by which its parties are known. */
+export type Summary = Readonly<Record<string, string>>;
+
+/**
+ * The summary of a dossier as it stands, at the given revision or later; null when there is no such dossier, or none that
+ * this build can read.
+ */
+export type SummaryOf = (dossier: string, atLeast: number) => Promise<Summary | null>;
+
+/** Whose dossier it is, as it stands now: shared by all its departures, and brought up to date as facts come. */
+type Parties = { summary: Summary; known: Promise<void> | undefined };
+
+/** A fact on its way out, read once for all who get it. Its texts are written when first asked for, and kept. */
+export class Departure {
+  readonly place: Place;
+  readonly id: string;
+  readonly stream: string;
+  readonly revision: number;
+  readonly type: string;
+  /** The milestone that it crosses, or that the fact crosses which it corrects. */
+  readonly jalon: string | undefined;
+  #event: StoredEvent | null;
+  #cursor: string | undefined;
+  #json: string | undefined;
+  #frame: string | undefined;
+
+  constructor(
+    event: StoredEvent,
+    before: bigint | null,
+    private readonly base: string,
+    /** Id of the dossier. */
+    readonly dossier: string,
+    readonly workflow: PublishedWorkflow | undefined,
+    /** What is declared of it, then of what it corrects…; empty when this build does not know. */
+    private readonly declared: readonly DeclaredFact[],
+    crosses: string | undefined,
+    /** Absent unless somebody's right depends on it. */
+    private readonly parties: Parties | undefined,
+  ) {
+    const { id, stream, revision, type } = event.envelope;
+    this.place = placeAfter(event, before);
+    this.#event = event;
+    this.jalon = crosses;
+    this.id = id;
+    this.stream = stream;
+    this.revision = revision;
+    this.type = type;
+  }
+
+  /** The fact whose visibility it shares: itself, or for a correction what it touches in the end. */
+  get about(): DeclaredFact | undefined {
+    return this.declared.at(-1);
+  }
+
+  /** The summary of its dossier as it now stands; empty unless somebody's right depends on it. */
+  get summary(): Summary {
+    return this.parties?.summary ?? NOTHING;
+  }
+
+  get position(): bigint {
+    return this.place.position;
+  }
+
+  get cursor(): string {
+    this.#cursor ??= cursorOf(this.place);
+    return this.#cursor;
+  }
+
+  /** The CloudEvent, as JSON on one line. */
+  get json(): string {
+    if (this.#json === undefined) {
+      const { base, dossier, jalon, declared } = this;
+      this.#json = JSON.stringify(toCloudEvent(this.#event as StoredEvent, { base, dossier, jalon, declared }));
+      this.#event = null;
+    }
+    return this.#json;
+  }
+
+  /** The event of an event stream (WHATWG HTML, server-sent events). */
+  get frame(): string {
+    this.#frame ??= `id: ${this.cursor}\nevent: ${this.type}\ndata: ${this.json}\n\n`;
+    return this.#frame;
+  }
+}
+
+const NOTHING: Summary = {};
+
+/** What departures are made with. */
+export type DepartureParts = {
+  catalogue: Catalogue;
+  journal: Pick<JournalReader, 'read'>;
+  summaryOf: SummaryOf;
+  /** Address under which clients reach the server, without a slash at its end. */
+  base: string;
+};
+
+/** Dossiers whose parties are remembered. */
+const REMEMBERED = 20_000;
+
+/** Makes departures of stored events: what is declared of them, and whose dossier it is. */
+export class Departures {
+  readonly #workflows = new Map<string, PublishedWorkflow | undefined>();
+  readonly #parties = new LRUCache<string, Parties>({ max: REMEMBERED });
+
+  constructor(private readonly parts: DepartureParts) {}
+
+  /**
+   * Departures of consecutive events, of which the first follows `before`. With `parties`, each knows whose dossier it is.
+   * `fresh` events were just recorded, in this order: what is remembered of a dossier's parties follows them.
+   * @throws JournalUnavailable
+   */
+  async of(
+    events: readonly StoredEvent[],
+    before: bigint | null,
+    { parties, fresh = false }: { parties: boolean; fresh?: boolean },
+  ): Promise<Departure[]> {
+    const made: Departure[] = [];
+    let previous = before;
+    for (const event of events) {
+      const { envelope } = event;
+      const dossier = envelope.stream.slice(DOSSIERS.length);
+      const workflow = this.#workflowOf(event);
+      const targets = envelope.target === undefined ? [] : await this.#targetsOf(event);
+      const declared = [event, ...targets].map((each) => workflow?.facts.get(each.envelope.type));
+      const whole =
+        targets.at(-1)?.envelope.target === undefined && (envelope.target === undefined) === !targets.length;
+      const known = whole && declared.every((each) => each !== undefined) ? (declared as DeclaredFact[]) : [];
+      const crosses = envelope.crosses ?? targets.at(-1)?.envelope.crosses;
+      const changed = fresh && mayChangeParties(event, declared[0]);
+      const whose = parties ? await this.#partiesOf(dossier, envelope.revision, changed) : undefined;
+      made.push(new Departure(event, previous, this.parts.base, dossier, workflow, known, crosses, whose));
+      previous = event.position;
+    }
+    return made;
+  }
+
+  /** The departure of a fact that is stored there; null when none is. @throws JournalUnavailable */
+  async at(stream: string, revision: number): Promise<Departure | null> {
+    for await (const [event] of this.parts.journal.read(stream, { from: revision, to: revision }))
+      if (event) return (await this.of([event], null, { parties: true }))[0] ?? null;
+    return null;
+  }
+
+  /** Forgets what was remembered, since nobody will take note of changes from now on. */
+  forget(): void {
+    this.#parties.clear();
+  }
+
+  async #partiesOf(dossier: string, atLeast: number, changed: boolean): Promise<Parties> {
+    const parties = this.#parties.get(dossier) ?? { summary: NOTHING, known: undefined };
+    this.#parties.set(dossier, parties);
+    if (changed || !parties.known) {
+      const known = this.parts.summaryOf(dossier, atLeast).then((summary) => {
+        if (parties.known === known) parties.summary = summary ?? NOTHING;
+      });
+      parties.known = known;
+    }
+    try {
+      await parties.known;
+      return parties;
+    } catch (error) {
+      parties.known = undefined;
+      throw error;
+    }
+  }
+
+  /** What a correction touches, and what that touches when it is a correction too. */
+  async #targetsOf({ envelope }: StoredEvent): Promise<StoredEvent[]> {
+    const earlier = new Map<string, StoredEvent>();
+    for await (const page of this.parts.journal.read(envelope.stream, { to: envelope.revision - 1 }))
+      for (const event of page) earlier.set(event.envelope.id, event);
+    const targets: StoredEvent[] = [];
+    for (let target = envelope.target; target !== undefined; ) {
+      const touched = earlier.get(target);
+      if (!touched) break;
+      targets.push(touched);
+      target = touched.envelope.target;
+    }
+    return targets;
+  }
+
+  #workflowOf({ envelope: { workflow: pinned } }: Pick<StoredEvent, 'envelope'>): PublishedWorkflow | undefined {
+    if (!pinned) return undefined;
+    const key = `${pinned.name} ${pinned.version}`;
+    if (!this.#workflows.has(key)) this.#workflows.set(key, this.parts.catalogue.find(pinned.name, pinned.version));
+    return this.#workflows.get(key);
+  }
+}
+
+/** Whether an event that was just recorded may have changed whose dossier it is. */
+function mayChangeParties({ envelope }: StoredEvent, declared: DeclaredFact | undefined): boolean {
+  return !declared || declared.summary !== undefined || isBesideTheMachine(envelope.type);
+}

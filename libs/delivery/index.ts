@@ -1,0 +1,18 @@
+export * from './addresses.ts';
+export { asyncApi } from './asyncapi.ts';
+export * from './audience.ts';
+export { type CloudEvent, cloudEventType } from './cloud-event.ts';
+export * from './cursor.ts';
+export { type Departure, type DepartureParts, Departures, type Summary, type SummaryOf } from './departure.ts';
+export * from './dispatcher.ts';
+export * from './feed.ts';
+export { HandshakeRefused } from './handshake.ts';
+export * from './hub.ts';
+export * from './outbound.ts';
+export * from './registry.ts';
+export * from './selection.ts';
+export * from './store.ts';
+export * from './streams.ts';
+export type { WebhookRow } from './tables.ts';
+export * from './view.ts';
+export * from './webhooks.ts';

@@ -1,0 +1,159 @@
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { Kysely, PostgresDialect, SqliteDialect, sql } from 'kysely';
+import pg from 'pg';
+import { STEPS, type Tables } from './tables.ts';
+
+/** Webhooks and their deliveries cannot be kept here, and why; nothing was changed. */
+export class DeliveriesRefused extends Error {
+  override readonly name = 'DeliveriesRefused';
+}
+
+/** The database of the deliveries does not answer. Facts are safe, and leave later. */
+export class DeliveriesUnavailable extends Error {
+  override readonly name = 'DeliveriesUnavailable';
+}
+
+/** Where webhooks and their deliveries are kept. It opens when it is first asked, and again after every failure. */
+export type DeliveryStore = {
+  /**
+   * Does `work` in one transaction: all of it, or nothing. `durable` also waits for the disk where that is not done anyway.
+   * @throws DeliveriesUnavailable, DeliveriesRefused
+   */
+  transact<T>(work: (db: Kysely<Tables>) => Promise<T>, durable?: 'durable'): Promise<T>;
+  close(): Promise<void>;
+};
+
+const FILE = 'livraisons.db';
+
+/** "JalD". */
+const APPLICATION_ID = 0x4a616c44;
+
+/**
+ * Opens the deliveries of a data folder (SQLite, file `livraisons.db`), creating them when absent. A kill at any moment
+ * loses nothing; a power loss may take back what was last delivered, which is then delivered again.
+ * @throws DeliveriesRefused when the file is not ours, or damaged: it cannot be derived again
+ */
+export function openDeliveries(folder: string): DeliveryStore {
+  const file = join(folder, FILE);
+  let database: Database.Database;
+  try {
+    database = new Database(file, { timeout: 5000 });
+    const empty = database.prepare('select count(*) from sqlite_schema').pluck().get() === 0;
+    if (!empty && database.pragma('application_id', { simple: true }) !== APPLICATION_ID)
+      throw new DeliveriesRefused(`${file} is not a file of Jalon's deliveries.`);
+    database.pragma('journal_mode = WAL');
+    database.pragma('synchronous = NORMAL');
+    database.pragma('secure_delete = on');
+    database.pragma(`application_id = ${APPLICATION_ID}`);
+  } catch (error) {
+    if (error instanceof DeliveriesRefused) throw error;
+    throw new DeliveriesRefused(`${file} cannot be opened: ${(error as Error).message}.`, { cause: error });
+  }
+  const kysely = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) });
+  const ready = once(() => kysely.transaction().execute(migrate));
+  let last: Promise<unknown> = Promise.resolve();
+  const transact: DeliveryStore['transact'] = (work, durable) => {
+    // One connection: a transaction begins when the one before it has ended, and so does what it waits for.
+    const turn = last.then(async () => {
+      await ready();
+      if (!durable) return kysely.transaction().execute(work);
+      database.pragma('synchronous = FULL');
+      try {
+        return await kysely.transaction().execute(work);
+      } finally {
+        database.pragma('synchronous = NORMAL');
+      }
+    });
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+  const close = async () => {
+    await last;
+    database.close();
+  };
+  return { transact, close };
+}
+
+const SCHEMA = 'jalon_livraisons';
+const INT8 = 20;
+const CONNECT_MS = 3_000;
+const PATIENCE_MS = 10_000;
+
+/**
+ * Opens the deliveries in the schema `jalon_livraisons` of a PostgreSQL database, apart from the read models, which are
+ * thrown away when they are derived again.
+ */
+export function openPostgresDeliveries(url: string): DeliveryStore {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: 'jalon delivers',
+    max: 4,
+    connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: PATIENCE_MS,
+    keepAlive: true,
+    types: {
+      getTypeParser: ((oid: number, format: never) =>
+        oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) as pg.CustomTypesConfig['getTypeParser'],
+    },
+    onConnect: (session) =>
+      session.query(
+        `select set_config('search_path', '${SCHEMA}', false),
+                set_config('idle_in_transaction_session_timeout', '4000', false), set_config('lock_timeout', '5000', false)`,
+      ),
+  });
+  // A connection that breaks while nobody uses it is replaced when it is needed.
+  pool.on('error', () => undefined);
+  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const ready = once(() =>
+    kysely.transaction().execute(async (db) => {
+      await sql`select pg_advisory_xact_lock(hashtextextended('jalon livraisons', 0))`.execute(db);
+      const { rows } = await sql`select 1 from pg_namespace where nspname = ${SCHEMA}`.execute(db);
+      if (rows.length === 0) await db.schema.createSchema(SCHEMA).execute();
+      await migrate(db);
+    }),
+  );
+  return {
+    async transact(work) {
+      try {
+        await ready();
+        return await kysely.transaction().execute(work);
+      } catch (error) {
+        throw isAway(error) ? new DeliveriesUnavailable((error as Error).message, { cause: error }) : error;
+      }
+    },
+    close: () => kysely.destroy(),
+  };
+}
+
+/** Brings the tables to the layout of this build. @throws DeliveriesRefused when a newer build made them */
+async function migrate(db: Kysely<Tables>): Promise<void> {
+  await db.schema.createTable('layout').ifNotExists().addColumn('version', 'bigint').execute();
+  const version = (await db.selectFrom('layout').select('version').executeTakeFirst())?.version ?? 0;
+  if (version > STEPS.length)
+    throw new DeliveriesRefused(
+      `A newer build of Jalon keeps the deliveries (layout ${version}, this build knows ${STEPS.length}).`,
+    );
+  for (const step of STEPS.slice(version)) await step(db);
+  if (version === 0) await db.insertInto('layout').values({ version: STEPS.length }).execute();
+  else if (version < STEPS.length) await db.updateTable('layout').set({ version: STEPS.length }).execute();
+}
+
+/** What a database says of its own state (SQLSTATE classes 08, 53, 57, 58), and all that it did not say. */
+function isAway(error: unknown): boolean {
+  if (error instanceof DeliveriesRefused) return false;
+  if (error instanceof pg.DatabaseError) return /^(08|53|57|58|55P03|25006|25P03)/.test(error.code ?? '');
+  return !(error instanceof TypeError || error instanceof RangeError);
+}
+
+/** Does it until it succeeded once. */
+function once(act: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => {
+    done ??= act().catch((error: unknown) => {
+      done = undefined;
+      throw error;
+    });
+    return done;
+  };
+}
