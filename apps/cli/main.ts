@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { resolve } from 'node:path';
 import { DossierNotFound, HistoryUnreadable, MomentNotFound } from '@jalon/engine';
 import { ArchiveRefused, DirectoryTaken, JournalRefused, JournalUnavailable, RevisionConflict } from '@jalon/journal';
+import { ProjectedNowhere, ReadModelsUnavailable, RebuildFailed } from '@jalon/projections';
 import { Command } from 'commander';
 import { ConfigRefused } from '../api/config.ts';
 import type { Order } from '../api/control.ts';
@@ -20,6 +21,9 @@ const FORESEEN = [
   DirectoryTaken,
   RangeError,
   OrderFailed,
+  ProjectedNowhere,
+  RebuildFailed,
+  ReadModelsUnavailable,
   MomentRefused,
   DossierNotFound,
   MomentNotFound,
