@@ -133,3 +133,11 @@ describe('jalon rebuild, on a node that does not project', () => {
     expect(cluster.complaints).toEqual([]);
   }, 90_000);
 });
+
+test('jalon import is refused by a node whose log others write to as well, in a line that says what to do', async () => {
+  expect(await jalon('import', 'jalon.jsonl')).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/^Le journal de ce serveur est dans EventStoreDB, [^\n]* arrêtez-les tous[^\n]*\n$/),
+  });
+}, 30_000);
