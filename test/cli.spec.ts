@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import Database from 'better-sqlite3';
+import { askServer } from '../apps/cli/hold.ts';
+import { seed } from './bench/seed.ts';
 import { peek } from './office.ts';
 import { buildProduct, ProductProcess, ServerProcess } from './server-process.ts';
 
@@ -190,6 +192,62 @@ describe('Avec un serveur sur le même dossier', () => {
     expect(meanwhile).toEqual(before);
     expect(await list()).toEqual(before);
   });
+
+  test('import passe par lui : il sert aussitôt ce qui est importé, et n’y mêle rien d’autre', async () => {
+    const file = join(folder, 'exporté.jsonl');
+    const other = join(folder, 'autre');
+    await jalon('--data', other, 'sample');
+    await jalon('--data', other, 'export', file);
+    const imported = await jalon('import', file);
+    expect(imported).toMatchObject({
+      code: 0,
+      stderr: '',
+      stdout: expect.stringMatching(/^\d+ faits, .* comparés\.\n$/),
+    });
+    const token = await server.token('charge-de-qualification');
+    const list = async () => (await server.send('GET', '/api/dossiers', { token })).body.items;
+    const [{ id }] = await list();
+    expect(await list()).toHaveLength(6);
+    expect(await jalon('import', file)).toEqual(imported);
+    expect(await jalon('import', file, '--database', 'postgres://localhost/jalon')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^Un serveur tourne sur ce dossier .*\n$/),
+    });
+    expect(await jalon('import', join(folder, 'absent'))).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(ONE_LINE),
+    });
+
+    const note = { type: 'dossier.note-ajoutee', data: { texte: 'Après.' } };
+    expect((await server.send('POST', `/api/dossiers/${id}/facts`, { token, body: note })).status).toBe(201);
+    expect(await jalon('import', file)).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^The log is not empty: .* Nothing was written\.\n$/),
+    });
+  }, 60_000);
+
+  test('import, le serveur tué en chemin : il reprend où il en était, et finit', async () => {
+    const other = join(folder, 'autre');
+    const file = join(folder, 'exporté.jsonl');
+    await seed(other, new Array<number>(130).fill(20), () => undefined);
+    await jalon('--data', other, 'export', file);
+    const order = { command: 'import', file, elsewhere: false } as const;
+    const said: string[] = [];
+    const killed = askServer(folder, order, (line) => {
+      said.push(line);
+      if (line === '1000 faits') server.kill('SIGKILL');
+    });
+    await expect(killed).rejects.toThrow("Le serveur s'est arrêté avant d'avoir fini.");
+    expect(said).toEqual(['1000 faits vérifiés', '2000 faits vérifiés', '1000 faits']);
+    await server.exit;
+    server = await ServerProcess.start(folder);
+    expect(peek(folder, 'journal.db', 'select count(*) as facts from events')[0]?.facts).toBeLessThan(2_600);
+    expect((await jalon('import', file)).stdout).toMatch(/^2600 faits, /);
+    const again = join(folder, 'encore.jsonl');
+    await jalon('export', again);
+    expect(readFileSync(again, 'utf8')).toBe(readFileSync(file, 'utf8'));
+  }, 60_000);
 
   test('une vue inconnue : la même ligne, et le serveur continue', async () => {
     const { code, stdout, stderr } = await jalon('rebuild', 'registres');

@@ -74,6 +74,22 @@ test('what is imported into a log that a server holds, or that is cut short, is 
   expect(readFileSync(file, 'utf8')).toContain('"end"');
 });
 
+test('while an import has the log for itself proposals are answered 503, to be sent again, and reads as before', async () => {
+  const tokens = await parties(server);
+  const note = fact('dossier.cible-annoncee');
+  const before = await server.call(tokens.charge, 'GET', `/api/dossiers/${id}`);
+  await server.product.journal.reserve('Un import est en cours.', async () => {
+    const refused = await propose(server, tokens, id, note);
+    expect([refused.status, refused.body.type, refused.headers.get('retry-after')]).toEqual([
+      503,
+      '/problems/journal-indisponible',
+      '2',
+    ]);
+    expect((await server.call(tokens.charge, 'GET', `/api/dossiers/${id}`)).body).toEqual(before.body);
+  });
+  expect((await propose(server, tokens, id, note)).status).toBe(201);
+});
+
 test('a log moves to EventStoreDB and back, and the file is the same to the letter', async () => {
   const store = await startEventStore({ folder: join(root, 'eventstore') });
   try {

@@ -162,7 +162,7 @@ describe(`${CLIENTS} clients advance ${DOSSIERS} dossiers while nodes, projector
       const before = await rowsOf(readModels, PROJECTIONS);
       const health = async () => (await node().send('GET', '/health/ready')).body.readModels.projections;
       expect(await health()).toMatchObject(PROJECTIONS.map(({ name }) => ({ projection: name, behind: 0, parked: 0 })));
-      await carryOut(cluster.projector.folder, { command: 'rebuild' }, () => undefined);
+      await carryOut(cluster.nodes[0]!.folder, { command: 'rebuild' }, () => undefined);
       expect(await rowsOf(readModels, PROJECTIONS)).toEqual(before);
     },
     CALM_MS,

@@ -3,11 +3,16 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { PROJECTIONS } from '@jalon/projections';
 import type { Logger } from 'pino';
+import { ImportRefused, importWhileServing } from './import.ts';
 import type { Product } from './product.ts';
 import { loadSample } from './sample.ts';
 
 /** What the command line may ask of whoever holds a data folder: the server that runs on it, or itself. */
-export type Order = { command: 'sample' } | { command: 'rebuild'; projection?: string };
+export type Order =
+  | { command: 'sample' }
+  | { command: 'rebuild'; projection?: string }
+  /** `elsewhere`: other stores than those of the server were named. */
+  | { command: 'import'; file: string; elsewhere: boolean };
 
 /** One line of the answer: progress, then the end. */
 export type ControlLine = { progress: string } | { done: string } | { failed: string };
@@ -17,6 +22,13 @@ export async function perform(product: Product, order: Order, say: (progress: st
   if (order.command === 'sample') {
     const { recorded, already } = await loadSample(product.engine, say);
     return `${recorded} faits enregistrés, ${already} déjà présents.`;
+  }
+  if (order.command === 'import') {
+    if (order.elsewhere)
+      throw new ImportRefused(
+        'Un serveur tourne sur ce dossier : il importe dans ses propres entrepôts, sans --eventstore ni --database.',
+      );
+    return importWhileServing(order.file, product, say);
   }
   if (order.command !== 'rebuild') throw new RangeError('Commande inconnue du serveur : est-il de la même version ?');
   const started = performance.now();

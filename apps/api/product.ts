@@ -12,6 +12,7 @@ import {
   openPostgresDirectory,
   openSqliteDirectory,
   openSqliteJournal,
+  ReservableJournal,
 } from '@jalon/journal';
 import {
   CalendarTokens,
@@ -42,7 +43,9 @@ const FACTS_HELD = 25_000;
 /** What Jalon is made of, without a transport: journal, directory, engine and read models over one data folder. */
 export type Product = {
   folder: string;
-  journal: Journal;
+  journal: ReservableJournal;
+  /** Whether no other process writes to the log. */
+  soleWriter: boolean;
   directory: Directory;
   engine: Engine;
   /** Who keeps the read models level with the journal, here or in another process. */
@@ -70,7 +73,9 @@ export async function openProduct(
 ): Promise<Product> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { ESDB_URL } = config;
-  const { journal, directory, closeLog } = await openLog(folder, config, alarm);
+  const { journal: log, directory, closeLog } = await openLog(folder, config, alarm);
+  const journal = new ReservableJournal(log);
+  const soleWriter = ESDB_URL === undefined;
   try {
     const engine = new Engine({
       journal,
@@ -79,7 +84,7 @@ export async function openProduct(
       clock,
       entropy: { uuid: randomUUID, salt: drawSalts() },
       software: SOFTWARE,
-      soleWriter: ESDB_URL === undefined,
+      soleWriter,
       factsHeld: FACTS_HELD,
       acknowledged: await tipOf(journal, alarm),
     });
@@ -109,7 +114,7 @@ export async function openProduct(
     const deadlines = new DeadlineList(store, catalogue);
     const calendarTokens = new CalendarTokens(kept);
     const read = { projector, timelines, list, deadlines, calendarTokens };
-    return { folder, journal, directory, engine, ...read, leaving, clock, close };
+    return { folder, journal, soleWriter, directory, engine, ...read, leaving, clock, close };
   } catch (fault) {
     await closeLog();
     throw fault;

@@ -39,8 +39,8 @@ async function assertJournal(folder: string): Promise<void> {
   await Promise.all([journal.close(), directory.close()]);
 }
 
-/** Null when no server listens. */
-function askServer(folder: string, order: Order, say: (progress: string) => void): Promise<string | null> {
+/** Has the server that runs on a folder carry an order out; null when none listens. @throws OrderFailed */
+export function askServer(folder: string, order: Order, say: (progress: string) => void): Promise<string | null> {
   return new Promise((resolve, reject) => {
     const socket = connect(controlSocket(folder));
     socket.once('error', (fault: NodeJS.ErrnoException) =>

@@ -1,6 +1,5 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
@@ -14,8 +13,8 @@ import {
   openSqliteJournal,
   readSqliteDirectory,
   readSqliteJournal,
-  restore,
 } from '@jalon/journal';
+import { importFile } from '../api/import.ts';
 
 /** Where a log lies: in a data folder or in EventStoreDB; and its directory of persons: in the folder, or in PostgreSQL. */
 export type House = { folder: string; eventStore?: string; database?: string };
@@ -40,16 +39,14 @@ export async function exportTo(file: string, house: House, say: (line: string) =
 
 /**
  * Writes an exported file into an empty log; after an interruption, again to go on. The log is read back and compared.
- * @throws JournalRefused, ArchiveRefused, RevisionConflict
+ * @throws JournalRefused, ArchiveRefused, DirectoryTaken
  */
 export async function importFrom(file: string, house: House, say: (line: string) => void): Promise<string> {
-  const { journal, directory, close } = await openForWriting(house);
+  const opened = await openForWriting(house);
   try {
-    const lines = createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
-    const moved = await restore(lines, journal, directory, (events) => say(`${events} faits`));
-    return `${moved.events} faits, ${moved.persons} personnes et ${moved.payloads} contenus effaçables importés, relus et comparés.`;
+    return await importFile(file, opened, say);
   } finally {
-    await close();
+    await opened.close();
   }
 }
 

@@ -2,11 +2,12 @@ import 'reflect-metadata';
 import { resolve } from 'node:path';
 import { DossierNotFound, HistoryUnreadable, MomentNotFound } from '@jalon/engine';
 import { ArchiveRefused, DirectoryTaken, JournalRefused, JournalUnavailable, RevisionConflict } from '@jalon/journal';
+import { ProjectedNowhere, ReadModelsUnavailable, RebuildFailed } from '@jalon/projections';
 import { Command } from 'commander';
 import { ConfigRefused } from '../api/config.ts';
 import type { Order } from '../api/control.ts';
 import { VERSION } from '../api/product.ts';
-import { carryOut, OrderFailed } from './hold.ts';
+import { askServer, carryOut, OrderFailed } from './hold.ts';
 import { exportTo, type House, importFrom } from './house.ts';
 import { compared, type Ends, MomentRefused, replayed } from './past.ts';
 
@@ -20,6 +21,9 @@ const FORESEEN = [
   DirectoryTaken,
   RangeError,
   OrderFailed,
+  ProjectedNowhere,
+  RebuildFailed,
+  ReadModelsUnavailable,
   MomentRefused,
   DossierNotFound,
   MomentNotFound,
@@ -87,11 +91,17 @@ program
 
 program
   .command('import')
-  .description('écrit un fichier exporté dans un journal vide, puis le relit ; reprend après une interruption')
+  .description(
+    'écrit un fichier exporté dans un journal vide, puis le relit ; reprend après une interruption ; par le serveur s’il tourne',
+  )
   .argument('<fichier>', 'fichier exporté')
   .option('--eventstore <url>', IN_EVENTSTORE)
   .option('--database <url>', IN_DATABASE)
-  .action(async (file: string, options: Stores) => print(await importFrom(file, house(options), say)));
+  .action(async (file: string, options: Stores) => {
+    const elsewhere = (options.eventstore ?? options.database) !== undefined;
+    const order: Order = { command: 'import', file: resolve(file), elsewhere };
+    print((await askServer(folder(), order, say)) ?? (await importFrom(file, house(options), say)));
+  });
 
 program
   .command('replay')

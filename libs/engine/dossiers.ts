@@ -81,6 +81,11 @@ export class Dossiers {
     this.#recent.delete(id);
   }
 
+  /** Forgets all dossiers. */
+  forgetAll(): void {
+    this.#recent.clear();
+  }
+
   /** The facts of a dossier as recorded, from the first to a revision. */
   async history(id: string, to?: number): Promise<RecordedFact[]> {
     const facts: RecordedFact[] = [];

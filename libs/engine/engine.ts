@@ -90,6 +90,12 @@ export class Engine {
     return this.#acknowledged;
   }
 
+  /** Something else was written to the journal, up to this position: what is in memory is read again. */
+  reread(position: bigint | null): void {
+    this.#dossiers.forgetAll();
+    this.#acknowledged = position;
+  }
+
   /**
    * Opens a dossier with its first fact.
    * @throws InvalidProposal, Forbidden, KeyReused, Refused, JournalUnavailable, OutcomeUnknown

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { archiveOf, restore } from './archive.ts';
 import { dataHash, type StoredEvent, seal } from './envelope.ts';
+import { type Journal, JournalUnavailable } from './journal.ts';
 import { openSqliteJournal } from './open.sqlite.ts';
 import { sampleChain, sampleFact } from './sample.ts';
 
@@ -48,9 +49,27 @@ const events = async ({ journal }: Site): Promise<StoredEvent[]> => {
   for await (const page of journal.readAll(null)) all.push(...page);
   return all;
 };
-async function* given(texts: readonly string[]): AsyncGenerator<string> {
-  yield* texts;
-}
+const given = (texts: readonly string[]) =>
+  async function* (): AsyncGenerator<string> {
+    yield* texts;
+  };
+/** The journal, until so many more events are in it. */
+const failingAfter = ({ journal }: Site, events: number): Journal => {
+  let left = events;
+  const append: Journal['append'] = async (...args) => {
+    if (left === 0) throw new JournalUnavailable('The disk is gone.');
+    left -= 1;
+    return journal.append(...args);
+  };
+  return { append, readAll: journal.readAll.bind(journal) } as Journal;
+};
+
+const names = async ({ directory }: Site): Promise<unknown[]> => {
+  const all: unknown[] = [];
+  for await (const person of directory.persons()) all.push(person);
+  return all;
+};
+const expectNothing = async () => expect([await events(to), await names(to)]).toEqual([[], []]);
 
 describe('moving house', () => {
   test('every stream, the order, ids, dates, hashes and the directory are the same on the other side', async () => {
@@ -61,15 +80,24 @@ describe('moving house', () => {
   });
 
   test('an interrupted import goes on, and a whole one again changes nothing', async () => {
-    const archive = await lines(from);
-    await expect(restore(given(archive.slice(0, 12)), to.journal, to.directory)).rejects.toThrow(/cut short/);
-    expect((await events(to)).length).toBeGreaterThan(0);
-    await restore(given(archive), to.journal, to.directory);
-    await restore(given(archive), to.journal, to.directory);
+    const archive = given(await lines(from));
+    for (const more of [9, 0, 1])
+      await expect(restore(archive, failingAfter(to, more), to.directory)).rejects.toThrow('The disk is gone.');
+    expect(await events(to)).toEqual((await events(from)).slice(0, 10));
+    await restore(archive, to.journal, to.directory);
+    await restore(archive, failingAfter(to, 0), to.directory);
     expect(await events(to)).toEqual(await events(from));
   });
 
-  test('an event that was changed in the file is refused by name, and nothing after it is written', async () => {
+  test('says how many events hold, then how many are there', async () => {
+    const chain = sampleChain('dossier-long', 2_500);
+    await from.journal.append('dossier-long', -1, chain);
+    const said: [string, number][] = [];
+    await restore(given(await lines(from)), to.journal, to.directory, (...each) => said.push(each));
+    expect(said).toEqual(['checked', 'there'].flatMap((what) => [1_000, 2_000].map((events) => [what, events])));
+  });
+
+  test('an event that was changed in the file is refused by name, and nothing is written', async () => {
     const archive = await lines(from);
     const changed = archive.map((line) =>
       line.includes('"dossier-b"') && line.includes('"revision":3') ? line.replace('"rang":3', '"rang":4') : line,
@@ -77,7 +105,7 @@ describe('moving house', () => {
     await expect(restore(given(changed), to.journal, to.directory)).rejects.toThrow(
       'Event 3 of dossier-b does not hold: the payload does not have the recorded hash.',
     );
-    expect((await events(to)).filter(({ envelope }) => envelope.stream === 'dossier-b')).toHaveLength(3);
+    await expectNothing();
   });
 
   test('an event that was left out, one that was added at the end, and another file are refused', async () => {
@@ -91,10 +119,38 @@ describe('moving house', () => {
     );
     await expect(restore(given(['{"a":1}']), to.journal, to.directory)).rejects.toThrow(/no archive/);
     await expect(restore(given(['PK']), to.journal, to.directory)).rejects.toThrow(/not JSON/);
+    await expectNothing();
   });
 
-  test('a log that holds something else already is said to, at the latest when it is read back', async () => {
+  test('into a log that holds anything else, before, within or after, nothing is written', async () => {
+    const archive = given(await lines(from));
     await to.journal.append('dossier-z', -1, [sampleFact('dossier-z')]);
-    await expect(restore(given(await lines(from)), to.journal, to.directory)).rejects.toThrow(/was not empty/);
+    await expect(restore(archive, to.journal, to.directory)).rejects.toThrow(
+      /^The log is not empty: it holds revision 0 of dossier-z, .* Nothing was written\.$/,
+    );
+    expect(await events(to)).toHaveLength(1);
+    expect(await names(to)).toEqual([]);
+
+    const other = await open();
+    try {
+      await restore(archive, other.journal, other.directory);
+      await other.journal.append('dossier-z', -1, [sampleFact('dossier-z')]);
+      await expect(restore(archive, other.journal, other.directory)).rejects.toThrow(/revision 0 of dossier-z/);
+    } finally {
+      await other.journal.close();
+      rmSync(other.folder, { recursive: true });
+    }
+  });
+
+  test('what another process writes meanwhile is found when the log is read back', async () => {
+    const archive = given(await lines(from));
+    const stranger = sampleFact('dossier-z');
+    const { journal } = to;
+    const append: Journal['append'] = async (stream, expected, given) => {
+      if (stream === 'dossier-c') await journal.append('dossier-z', -1, [stranger]);
+      return journal.append(stream, expected, given);
+    };
+    const shared = { append, readAll: journal.readAll.bind(journal) } as Journal;
+    await expect(restore(archive, shared, to.directory)).rejects.toThrow(/another process writes to it/);
   });
 });

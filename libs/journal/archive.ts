@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { canonicalJson, sha256 } from './canonical.ts';
 import { carryPayload, carryPerson } from './carry.ts';
 import type { Directory, DirectoryReader, ErasablePayload, Person } from './directory.ts';
-import { chainFault, type NewEvent } from './envelope.ts';
+import { chainFault, type Link, type NewEvent } from './envelope.ts';
 import { type Journal, type JournalReader, NO_STREAM } from './journal.ts';
 
 /** The number of the archive format. FORMAT.md describes it. */
@@ -16,7 +16,7 @@ type Line =
   | { event: NewEvent }
   | { end: { events: number; digest: string } };
 
-/** The file is no archive, is cut short, or holds an event that its chain does not; nothing wrong was written. */
+/** The file is no archive, is cut short, or holds an event that its chain does not; or the log holds something else. */
 export class ArchiveRefused extends Error {
   override readonly name = 'ArchiveRefused';
 }
@@ -55,30 +55,28 @@ export async function* archiveOf(
   yield line({ end: { events, digest: digest.digest('hex') } });
 }
 
+/** How far a restoration is: events of the archive that hold so far, then those that are in the log so far. */
+export type Restoring = (what: 'checked' | 'there', events: number) => void;
+
 /**
- * Writes an archive into a log and its directory, with ids, dates, order and hashes unchanged. Every event is checked
- * against its chain first. After an interruption the same call goes on: what is there already is the same success again.
- * At the end the log is read back and compared.
- * @throws ArchiveRefused, DirectoryTaken, and what the journal throws: RevisionConflict when the log holds something else
+ * Writes an archive into a log and its directory, with ids, dates, order and hashes unchanged. `open` gives its lines each
+ * time from the first: they are all checked, against their chains and against what the log holds, before anything is
+ * written. After an interruption the same call goes on. At the end the log is read back and compared.
+ * @throws ArchiveRefused, DirectoryTaken, and what the journal throws
  */
 export async function restore(
-  lines: AsyncIterable<string>,
+  open: () => AsyncIterable<string>,
   journal: Journal,
   directory: Directory,
-  say: (events: number) => void = () => undefined,
+  say: Restoring = () => undefined,
 ): Promise<Moved> {
+  const already = await assertBegins(
+    contents(open(), (events) => say('checked', events)),
+    journal,
+  );
   const moved: Moved = { events: 0, persons: 0, payloads: 0 };
-  const tails = new Map<string, NewEvent>();
   const digest = createHash('sha256');
-  let end: { events: number; digest: string } | undefined;
-  let first = true;
-  for await (const text of lines) {
-    if (text === '') continue;
-    const line = parsed(text);
-    if (first && !('archive' in line && line.archive === ARCHIVE))
-      throw new ArchiveRefused(`This is no archive of format ${ARCHIVE}.`);
-    first = false;
-    if (end) throw new ArchiveRefused('Something follows the end of the archive.');
+  for await (const line of contents(open(), (events) => say('there', events)))
     if ('person' in line) {
       await carryPerson(line.person, directory);
       moved.persons += 1;
@@ -88,20 +86,71 @@ export async function restore(
     } else if ('event' in line) {
       const { event } = line;
       const { stream, revision } = event.envelope;
-      const previous = tails.get(stream) ?? null;
-      const fault = chainFault(event, previous);
-      if (fault) throw new ArchiveRefused(`Event ${revision} of ${stream} does not hold: ${fault}.`);
-      await journal.append(stream, revision === 0 ? NO_STREAM : revision - 1, [event]);
-      tails.set(stream, event);
+      if (moved.events >= already) await journal.append(stream, revision === 0 ? NO_STREAM : revision - 1, [event]);
       digest.update(event.hash);
       moved.events += 1;
-      if (moved.events % 1_000 === 0) say(moved.events);
-    } else if ('end' in line) end = line.end;
-  }
-  if (!end || end.events !== moved.events || end.digest !== digest.digest('hex'))
-    throw new ArchiveRefused('The archive is cut short or was changed: its last line does not match what precedes.');
-  await assertSame(journal, moved.events, end.digest);
+    }
+  await assertSame(journal, moved.events, digest.digest('hex'));
   return moved;
+}
+
+/** The lines of an archive, each checked; the last one says that there were no others. @throws ArchiveRefused */
+async function* contents(lines: AsyncIterable<string>, say: (events: number) => void): AsyncGenerator<Line> {
+  const tails = new Map<string, Link>();
+  const digest = createHash('sha256');
+  let events = 0;
+  let end: { events: number; digest: string } | undefined;
+  let first = true;
+  for await (const text of lines) {
+    if (text === '') continue;
+    const line = parsed(text);
+    if (first && !('archive' in line && line.archive === ARCHIVE))
+      throw new ArchiveRefused(`This is no archive of format ${ARCHIVE}.`);
+    first = false;
+    if (end) throw new ArchiveRefused('Something follows the end of the archive.');
+    if ('event' in line) {
+      const { hash, envelope } = line.event;
+      const { stream, revision, recordedAt } = envelope;
+      const fault = chainFault(line.event, tails.get(stream) ?? null);
+      if (fault) throw new ArchiveRefused(`Event ${revision} of ${stream} does not hold: ${fault}.`);
+      tails.set(stream, { hash, envelope: { revision, recordedAt } });
+      digest.update(hash);
+      events += 1;
+      if (events % 1_000 === 0) say(events);
+    } else if ('end' in line) end = line.end;
+    yield line;
+  }
+  if (!end || end.events !== events || end.digest !== digest.digest('hex'))
+    throw new ArchiveRefused('The archive is cut short or was changed: its last line does not match what precedes.');
+}
+
+/**
+ * How many events of an archive the log holds already: none, or those that an interrupted restoration left.
+ * @throws ArchiveRefused when it holds anything else
+ */
+async function assertBegins(lines: AsyncIterable<Line>, journal: JournalReader): Promise<number> {
+  const there = eventsOf(journal);
+  let already = 0;
+  for await (const line of lines) {
+    if (!('event' in line)) continue;
+    const stored = await there.next();
+    if (stored.done) continue;
+    if (stored.value.hash !== line.event.hash) throw taken(stored.value.envelope);
+    already += 1;
+  }
+  const more = await there.next();
+  if (!more.done) throw taken(more.value.envelope);
+  return already;
+}
+
+function taken({ stream, revision }: NewEvent['envelope']): ArchiveRefused {
+  return new ArchiveRefused(
+    `The log is not empty: it holds revision ${revision} of ${stream}, which is not there in the archive. Nothing was written.`,
+  );
+}
+
+async function* eventsOf(journal: JournalReader): AsyncGenerator<NewEvent, undefined> {
+  for await (const page of journal.readAll(null)) yield* page;
 }
 
 async function assertSame(journal: Journal, events: number, digest: string): Promise<void> {
@@ -114,7 +163,7 @@ async function assertSame(journal: Journal, events: number, digest: string): Pro
     }
   if (count !== events || read.digest('hex') !== digest)
     throw new ArchiveRefused(
-      `The log holds ${count} events that are not the ${events} of the archive in their order: it was not empty before, or another process writes to it.`,
+      `The log holds ${count} events that are not the ${events} of the archive in their order: another process writes to it.`,
     );
 }
 

@@ -75,11 +75,14 @@ export function seal(envelope: Envelope, beside: Omit<NewEvent, 'envelope' | 'ha
   return { envelope, hash: envelopeHash(envelope), ...beside };
 }
 
+/** What the next event of a stream hangs on. */
+export type Link = { hash: string; envelope: Pick<Envelope, 'revision' | 'recordedAt'> };
+
 /**
  * What is wrong with `event` as the successor of `previous` in its stream (null: it opens the stream), or null when
  * chain, hash, revision and dates hold. The payload is checked when its salt is at hand.
  */
-export function chainFault(event: NewEvent, previous: NewEvent | null): string | null {
+export function chainFault(event: NewEvent, previous: Link | null): string | null {
   const { envelope } = event;
   if (envelope.format !== FORMAT) return `format ${envelope.format} is unknown to this build`;
   if (envelopeHash(envelope) !== event.hash) return 'the envelope does not have the recorded hash';

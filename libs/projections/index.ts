@@ -13,6 +13,7 @@ export { type KeptStore, openKept, openPostgresKept } from './kept.ts';
 export { ReadModelsRefused, type Tenure } from './layout.postgres.ts';
 export * from './lease.ts';
 export type { ProjectionStatus } from './live.ts';
+export { ProjectedNowhere, RebuildFailed } from './orders.postgres.ts';
 export { CursorRefused, type Page } from './pages.ts';
 export type { ProjectionLag, ReadModelFeed } from './progress.ts';
 export * from './projection.ts';

@@ -18,6 +18,9 @@ export class ReadModelsRefused extends Error {
   override readonly name = 'ReadModelsRefused';
 }
 
+/** Rebuilds that one process asks for and the one that projects carries out. */
+export const ORDERS = 'rebuild_orders';
+
 type Step = (db: Kysely<Tables>) => Promise<void>;
 
 /** From each layout of the bookkeeping to the next. Projections have versions of their own, and are built anew. */
@@ -31,6 +34,14 @@ const STEPS: readonly Step[] = [
     await db.insertInto('layout').values({ id: 1, version: 0, condemned: 0 }).execute();
     await createBookkeeping(db, POSTGRES, []);
   },
+  (db) =>
+    createTable(db, POSTGRES, ORDERS, {
+      columns: {
+        ...{ id: 'text', projections: 'text', state: 'text', asked: 'integer', awaited: 'integer' },
+        ...{ beat: 'integer', facts: 'integer', position: 'text', error: 'text' },
+      },
+      key: ['id'],
+    }),
 ];
 
 type Layout = { version: number; condemned: boolean };

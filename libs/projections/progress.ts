@@ -26,7 +26,8 @@ export interface ReadModelFeed {
   /**
    * Derives read models again from the journal while the present ones keep serving, then replaces them. Parked dossiers
    * are tried again.
-   * @throws RangeError for a name that is not a projection's; ProjectedElsewhere when another process projects.
+   * @throws RangeError for a name that is not a projection's. When another process projects, and is asked to: RebuildFailed
+   * with its reason, ProjectedNowhere when there is none.
    */
   rebuild(which: readonly string[] | 'all', onProgress: (progress: RebuildProgress) => void): Promise<void>;
 }

@@ -11,6 +11,8 @@ import {
   type PostgresReadModels,
   PROJECTIONS,
   ReadModelsBehind,
+  type RebuildProgress,
+  type SharedParts,
   SharedReadModels,
 } from './index.ts';
 import { Peer, until } from './peer.ts';
@@ -43,16 +45,23 @@ export function describeSharing(database: () => string): void {
       expect(members.flatMap(({ errors, parked }) => [...errors, ...parked])).toEqual([]);
     });
 
-    function joins({ projecting = true } = {}): Member {
+    function joins({
+      projecting = true,
+      reading = journal,
+    }: {
+      projecting?: boolean;
+      reading?: SharedParts['journal'];
+    } = {}): Member {
       const errors: unknown[] = [];
       const parked: Parked[] = [];
       const store = openPostgresReadModels(database());
       const shared = new SharedReadModels({
         store,
-        journal,
+        journal: reading,
         catalogue: TOYS,
         projections: PROJECTIONS,
         projecting,
+        patienceMs: 1_500,
         onParked: (each) => parked.push(each),
         onError: (error) => errors.push(error),
       });
@@ -157,7 +166,6 @@ export function describeSharing(database: () => string): void {
       const lost = await opened();
       await expect(reader.shared.caughtUp(lost.position, 50)).rejects.toThrow(ReadModelsBehind);
       expect(reader.shared.status().projections).toMatchObject(PROJECTIONS.map(() => ({ outdated: true })));
-      await expect(reader.shared.rebuild('all', () => undefined)).rejects.toMatchObject({ name: 'ProjectedElsewhere' });
       await expect(reader.shared.rebuild(['chronologies'], () => undefined)).rejects.toThrow(RangeError);
 
       const feeder = joins();
@@ -174,6 +182,85 @@ export function describeSharing(database: () => string): void {
       await opened();
       expect((await reader.shared.lag()).map(({ facts }) => facts)).toEqual(PROJECTIONS.map(() => 2));
     });
+
+    /** The generations that are live, by projection. */
+    const generationsOf = ({ shared }: Member) =>
+      Object.fromEntries(shared.status().projections.map(({ projection, generation }) => [projection, generation]));
+
+    test('are rebuilt at the order of any process by the one that projects, which tells how far it is', async () => {
+      const feeder = joins();
+      await until(() => feeder.shared.isProjecting);
+      const reader = joins({ projecting: false });
+      const dossiers = await Promise.all(Array.from({ length: 40 }, opened));
+      await reader.shared.caughtUp(await journal.tip(), 5000);
+      const [live, before] = [await rowsOf(reader.store, PROJECTIONS), generationsOf(feeder)];
+      const told: RebuildProgress[] = [];
+      await Promise.all([
+        reader.shared.rebuild(['chronologie'], (progress) => told.push(progress)),
+        // Two at once: one after the other.
+        reader.shared.rebuild(['chronologie'], () => undefined),
+      ]);
+      expect(generationsOf(feeder)).toEqual({ ...before, chronologie: before.chronologie! + 2 });
+      expect(await rowsOf(reader.store, PROJECTIONS)).toEqual(live);
+      const tip = await journal.tip();
+      expect(told.at(-1)).toEqual({ projections: ['chronologie'], facts: dossiers.length, position: tip });
+      expect(await ordersLeft(reader)).toBe(0);
+    });
+
+    test('are rebuilt by the next that projects when the one that began to is gone', async () => {
+      const first = startPeer();
+      await first.until(({ projects }) => projects);
+      const reader = joins({ projecting: false });
+      const dossier = await opened();
+      await reader.shared.caughtUp(dossier.position, 5000);
+      first.signal('SIGSTOP');
+      let done = false;
+      const rebuilding = reader.shared
+        .rebuild('all', () => undefined)
+        .then(() => {
+          done = true;
+        });
+      await until(async () => (await ordersLeft(reader)) === 1);
+      expect(done).toBe(false);
+      await first.kill();
+      const heir = joins();
+      await rebuilding;
+      expect(Object.values(generationsOf(heir))).toEqual(PROJECTIONS.map(() => 2));
+      expect(await ordersLeft(heir)).toBe(0);
+    });
+
+    test('are not rebuilt when nobody projects, or whoever does cannot: whoever asked is told, and the live ones stay', async () => {
+      let broken = false;
+      const reading: SharedParts['journal'] = {
+        read: (...args) => journal.read(...args),
+        subscribe: (...args) => journal.subscribe(...args),
+        tip: () => journal.tip(),
+        readAll: (...args) => {
+          if (broken) throw new Error('the log cannot be read');
+          return journal.readAll(...args);
+        },
+      };
+      const reader = joins({ projecting: false });
+      // Nobody ever was there to make the tables.
+      await expect(reader.shared.rebuild('all', () => undefined)).rejects.toMatchObject({ name: 'ProjectedNowhere' });
+      const feeder = joins({ reading });
+      const dossier = await opened();
+      await reader.shared.caughtUp(dossier.position, 5000);
+      broken = true;
+      const failing = reader.shared.rebuild('all', () => undefined);
+      await expect(failing).rejects.toMatchObject({ name: 'RebuildFailed', message: 'the log cannot be read' });
+      broken = false;
+      expect(await revisionShown(reader, dossier)).toBe(0);
+      await leave(feeder);
+      members.splice(members.indexOf(feeder), 1);
+      await expect(reader.shared.rebuild('all', () => undefined)).rejects.toMatchObject({ name: 'ProjectedNowhere' });
+      expect(await ordersLeft(reader)).toBe(0);
+      expect(feeder.errors).toEqual([]);
+    });
+
+    async function ordersLeft({ store }: Member): Promise<number> {
+      return (await store.reader.selectFrom('rebuild_orders').selectAll().execute()).length;
+    }
 
     test('know a position that is no dossier’s: other streams count too', async () => {
       joins();

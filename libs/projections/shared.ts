@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { DatabaseUnavailable, isMissing, listen, rest } from '@jalon/journal';
+import { DatabaseUnavailable, isMissing, listen } from '@jalon/journal';
 import { Follower } from './follower.ts';
-import { ProjectedElsewhere } from './generation.ts';
 import { type Tenure, TenureOver } from './layout.postgres.ts';
 import { Lease } from './lease.ts';
 import type { ProjectionStatus } from './live.ts';
+import { ORDERED, RebuildOrders } from './orders.postgres.ts';
 import type { ProjectionLag, ReadModelFeed } from './progress.ts';
 import type { Parked } from './projection.ts';
 import { chosen, Projector, type ProjectorParts } from './projector.ts';
@@ -18,13 +18,15 @@ export type SharedParts = Omit<ProjectorParts, 'store'> & {
   store: PostgresReadModels;
   /** Whether this process projects when it is its turn. */
   projecting: boolean;
+  /** How long an order to rebuild waits for a sign of life from whoever projects, in milliseconds; ten seconds when absent. */
+  patienceMs?: number;
 };
 
 /** How long one who projects hurries for a position that another process waits for. */
 const HURRY_MS = 5_000;
 
-/** How long an order to rebuild waits for this process to be the one that projects. */
-const TURN_MS = 5_000;
+/** Longer than it takes another process to take over. */
+const PATIENCE_MS = 10_000;
 
 /**
  * Read models that several processes share in one database. Each follows how far they go; one of them at a time projects,
@@ -33,13 +35,16 @@ const TURN_MS = 5_000;
 export class SharedReadModels implements ReadModelFeed {
   readonly #follower: Follower;
   readonly #lease: Lease;
+  readonly #orders: RebuildOrders;
   readonly #stopping = new AbortController();
   #projector: Projector | undefined;
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly parts: SharedParts) {
     this.#follower = new Follower(parts);
-    this.#lease = new Lease({ database: parts.store, role: 'projector', onError: (error) => this.#report(error) });
+    const onError = (error: unknown) => this.#report(error);
+    this.#lease = new Lease({ database: parts.store, role: 'projector', onError });
+    this.#orders = new RebuildOrders(parts.store, parts.patienceMs ?? PATIENCE_MS, onError);
   }
 
   /** Begins to follow, and to project when it is this process's turn; returns at once, whether the database is there or not. */
@@ -49,7 +54,7 @@ export class SharedReadModels implements ReadModelFeed {
     this.#follower.start();
     const hears = (channel: string | null, payload: string) => this.#hear(channel, payload);
     this.#running = Promise.all([
-      listen(store.url, [CHANGED, AWAITED], hears, signal),
+      listen(store.url, [CHANGED, AWAITED, ORDERED], hears, signal),
       projecting ? this.#lease.hold((tenure, over) => this.#project(tenure, over), signal) : undefined,
     ]);
   }
@@ -92,13 +97,11 @@ export class SharedReadModels implements ReadModelFeed {
     return this.#feed.lag();
   }
 
+  /** See ReadModelFeed. Carried out by the process that projects, whichever it is. */
   async rebuild(which: readonly string[] | 'all', onProgress: (progress: RebuildProgress) => void): Promise<void> {
     const names = chosen(this.parts.projections, which).map(({ name }) => name);
-    const deadline = performance.now() + TURN_MS;
-    while (this.parts.projecting && !this.#projector && performance.now() < deadline)
-      await rest(50, this.#stopping.signal);
-    if (!this.#projector) throw new ProjectedElsewhere(names.join(', '));
-    await this.#projector.rebuild(which, onProgress);
+    if (this.#projector) await this.#projector.rebuild(names, onProgress);
+    else await this.#orders.ask(names, onProgress, this.#stopping.signal);
   }
 
   get #feed(): Omit<ReadModelFeed, 'rebuild'> {
@@ -120,22 +123,26 @@ export class SharedReadModels implements ReadModelFeed {
         this.#report(error);
       },
     });
+    let serving: Promise<void> | undefined;
     try {
       await projector.start();
       this.#projector = projector;
+      serving = this.#orders.serve((names, onProgress) => projector.rebuild(names, onProgress), resigning.signal);
       if (!resigning.signal.aborted) await once(resigning.signal, 'abort');
     } finally {
       this.#projector = undefined;
       this.#follower.refresh();
       await projector.stop();
+      await serving;
     }
   }
 
   #hear(channel: string | null, payload: string): void {
-    if (channel !== AWAITED) {
+    if (channel === ORDERED || channel === null) this.#orders.wake();
+    if (channel === CHANGED || channel === null) {
       // One who projects knows better.
       if (!this.#projector) this.#follower.refresh();
-    } else if (this.#projector && /^\d{1,20}$/.test(payload))
+    } else if (channel === AWAITED && this.#projector && /^\d{1,20}$/.test(payload))
       // In vain when it is no position of the journal's yet: whoever waits is told so where it waits.
       void this.#projector.caughtUp(BigInt(payload), HURRY_MS).catch(() => undefined);
   }
