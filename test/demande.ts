@@ -169,7 +169,7 @@ export const demande: PublishedWorkflow = {
 };
 
 /** Its next version, which accepts a demand on two pieces only. */
-export const demandeV2: PublishedWorkflow = {
+const demandeV2: PublishedWorkflow = {
   ...defineWorkflow({
     ...SPEC,
     version: 2,

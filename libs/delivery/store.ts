@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { Connections, DatabaseUnavailable, type PoolOptions } from '@jalon/journal';
 import Database from 'better-sqlite3';
-import { Kysely, PostgresDialect, SqliteDialect, sql } from 'kysely';
-import pg from 'pg';
+import { Kysely, PostgresDialect, type PostgresPool, SqliteDialect, sql } from 'kysely';
 import { STEPS, type Tables } from './tables.ts';
 
 /** Webhooks and their deliveries cannot be kept here, and why; nothing was changed. */
@@ -10,8 +10,11 @@ export class DeliveriesRefused extends Error {
 }
 
 /** The database of the deliveries does not answer. Facts are safe, and leave later. */
-export class DeliveriesUnavailable extends Error {
+export class DeliveriesUnavailable extends DatabaseUnavailable {
   override readonly name = 'DeliveriesUnavailable';
+  constructor(cause: unknown) {
+    super(cause, 'The database of the deliveries');
+  }
 }
 
 /** Where webhooks and their deliveries are kept. It opens when it is first asked, and again after every failure. */
@@ -76,8 +79,6 @@ export function openDeliveries(folder: string): DeliveryStore {
 }
 
 const SCHEMA = 'jalon_livraisons';
-const INT8 = 20;
-const CONNECT_MS = 3_000;
 const PATIENCE_MS = 10_000;
 
 /**
@@ -85,25 +86,15 @@ const PATIENCE_MS = 10_000;
  * thrown away when they are derived again.
  */
 export function openPostgresDeliveries(url: string): DeliveryStore {
-  const pool = new pg.Pool({
-    connectionString: url,
-    application_name: 'jalon delivers',
+  const options: PoolOptions = {
+    name: 'jalon delivers',
     max: 4,
-    connectionTimeoutMillis: CONNECT_MS,
-    query_timeout: PATIENCE_MS,
-    keepAlive: true,
-    types: {
-      getTypeParser: ((oid: number, format: never) =>
-        oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) as pg.CustomTypesConfig['getTypeParser'],
-    },
-    onConnect: (session) =>
-      session.query(
-        `select set_config('search_path', '${SCHEMA}', false),
-                set_config('idle_in_transaction_session_timeout', '4000', false), set_config('lock_timeout', '5000', false)`,
-      ),
-  });
-  // A connection that breaks while nobody uses it is replaced when it is needed.
-  pool.on('error', () => undefined);
+    settings: { search_path: SCHEMA, idle_in_transaction_session_timeout: '4000', lock_timeout: '5000' },
+    patienceMs: PATIENCE_MS,
+    away: (cause) => new DeliveriesUnavailable(cause),
+  };
+  // Cursors, the one thing of a pool that is missing, are not used.
+  const pool = async () => new Connections(url, options) as unknown as PostgresPool;
   const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   const ready = once(() =>
     kysely.transaction().execute(async (db) => {
@@ -115,12 +106,8 @@ export function openPostgresDeliveries(url: string): DeliveryStore {
   );
   return {
     async transact(work) {
-      try {
-        await ready();
-        return await kysely.transaction().execute(work);
-      } catch (error) {
-        throw isAway(error) ? new DeliveriesUnavailable((error as Error).message, { cause: error }) : error;
-      }
+      await ready();
+      return kysely.transaction().execute(work);
     },
     close: () => kysely.destroy(),
   };
@@ -137,13 +124,6 @@ async function migrate(db: Kysely<Tables>): Promise<void> {
   for (const step of STEPS.slice(version)) await step(db);
   if (version === 0) await db.insertInto('layout').values({ version: STEPS.length }).execute();
   else if (version < STEPS.length) await db.updateTable('layout').set({ version: STEPS.length }).execute();
-}
-
-/** What a database says of its own state (SQLSTATE classes 08, 53, 57, 58), and all that it did not say. */
-function isAway(error: unknown): boolean {
-  if (error instanceof DeliveriesRefused) return false;
-  if (error instanceof pg.DatabaseError) return /^(08|53|57|58|55P03|25006|25P03)/.test(error.code ?? '');
-  return !(error instanceof TypeError || error instanceof RangeError);
 }
 
 /** Does it until it succeeded once. */

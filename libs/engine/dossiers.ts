@@ -17,7 +17,7 @@ import { LRUCache } from 'lru-cache';
 import { HistoryUnreadable } from './faults.ts';
 
 /** What is known of each fact of a dossier: its revision, and the type of the fact that it is or corrects in the end. */
-export type Known = { revision: number; about: string };
+type Known = { revision: number; about: string };
 
 /** A dossier as the engine holds it: where it stands, and what the next envelope must follow. */
 export type Dossier = {
@@ -193,7 +193,7 @@ export function after(dossier: Dossier, situation: Situation, { envelope, hash, 
 const UNPINNED = { name: 'no workflow', version: 0, hash: '-' };
 
 /** A stored fact as readings take it. */
-export function recordedFact(dossier: string, { envelope, data, salt }: StoredEvent): RecordedFact {
+function recordedFact(dossier: string, { envelope, data, salt }: StoredEvent): RecordedFact {
   const { id, type, effectiveAt, recordedAt, actor, lookups = {}, target, workflow = UNPINNED } = envelope;
   const { iss, sub, role, org } = actor;
   return {
