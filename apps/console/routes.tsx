@@ -1,0 +1,26 @@
+import { createBrowserRouter, type RouteObject } from 'react-router';
+import { Frame } from './frame.tsx';
+import { Lost, Unforeseen } from './lost.tsx';
+
+/** The screens, by their address. Each is loaded when it is first shown. */
+const screens: RouteObject[] = [
+  { path: '/', lazy: () => import('./tableau-de-bord.tsx') },
+  { path: '/dossiers', lazy: () => import('./dossiers.tsx') },
+  { path: '/procedures', lazy: () => import('./procedures.tsx') },
+  { path: '/connexion', lazy: () => import('./connexion.tsx'), handle: { open: true } },
+  { path: '/retour', lazy: () => import('./retour.tsx'), handle: { open: true } },
+  { path: '/accessibilite', lazy: () => import('./accessibilite.tsx'), handle: { open: true } },
+];
+
+export const router = createBrowserRouter([
+  {
+    element: <Frame />,
+    errorElement: <Unforeseen />,
+    children: [
+      {
+        errorElement: <Unforeseen />,
+        children: [...screens, { path: '*', element: <Lost />, handle: { open: true } }],
+      },
+    ],
+  },
+]);
