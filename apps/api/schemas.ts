@@ -257,6 +257,23 @@ const answers: Record<string, JsonSchema> = {
     mermaid: text(),
     diagram: text('Adresse du schéma (SVG)'),
   }),
+  Requirements: object({
+    items: listOf(
+      object({
+        nom: text(),
+        version: text(),
+        chapitres: listOf(
+          object({
+            chapitre: text(),
+            titre: text(),
+            sections: listOf(
+              object({ section: text(), titre: text(), exigences: listOf(text('Numéro d’exigence, par exemple 5.1.a')) }),
+            ),
+          }),
+        ),
+      }),
+    ),
+  }),
   DeclaredFact: object(
     {
       type: words(TYPES),

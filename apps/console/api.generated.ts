@@ -54,6 +54,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/dossiers/{id}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lire où en était un dossier, par rejeu
+         * @description À une révision, ou tel que connu à un instant (recordedAt), et/ou tel que vrai à une date (effectiveAt : les faits qui avaient effet ce jour-là) ; bornes comprises. Lecture enregistrée : ce qui était connu alors, corrections comprises ; lecture corrigée (corrected=true) : avec toutes les corrections connues aujourd'hui.
+         */
+        get: operations["getPastState"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dossiers/{id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Comparer deux états passés d’un dossier (RFC 6902)
+         * @description De from à to : chacun une révision, ou un instant (fromRecordedAt, toRecordedAt), et/ou une date (fromEffectiveAt, toEffectiveAt), dans la lecture enregistrée ou corrigée (fromCorrected, toCorrected). Sans rien pour l’arrivée : maintenant. Les opérations portent sur { state, jalon, crossed, context }.
+         */
+        get: operations["getDifference"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dossiers/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rejouer un dossier, fait par fait
+         * @description Une ligne de JSON par fait : le fait, et où il a laissé le dossier dans la lecture enregistrée. L’empreinte de chaque état est vérifiée ; si l’une diffère, la réponse s’interrompt.
+         */
+        get: operations["replayDossier"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/dossiers/{id}/timeline": {
         parameters: {
             query?: never;
@@ -114,6 +174,23 @@ export interface paths {
         };
         /** Voir une procédure en schéma */
         get: operations["getDiagram"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflows/{name}/{version}/requirements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lire les exigences des référentiels, par chapitre et section */
+        get: operations["getRequirements"];
         put?: never;
         post?: never;
         delete?: never;
@@ -306,7 +383,7 @@ export interface components {
             context: Record<string, never>;
             possible: {
                 /** @enum {string} */
-                type: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee";
+                type: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee" | "dossier.fait-rectifie" | "dossier.fait-annule" | "dossier.version-changee";
                 /** @description Ce que l’évaluateur en dit */
                 label: string;
                 by: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];
@@ -350,7 +427,7 @@ export interface components {
             context: Record<string, never>;
             possible: {
                 /** @enum {string} */
-                type: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee";
+                type: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee" | "dossier.fait-rectifie" | "dossier.fait-annule" | "dossier.version-changee";
                 /** @description Ce que l’évaluateur en dit */
                 label: string;
                 by: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];
@@ -382,7 +459,7 @@ export interface components {
         Fact: {
             id: components["schemas"]["Uuid"];
             /** @enum {string} */
-            type: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee";
+            type: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee" | "dossier.fait-rectifie" | "dossier.fait-annule" | "dossier.version-changee";
             revision: components["schemas"]["Revision"];
             position: components["schemas"]["Position"];
             effectiveAt: components["schemas"]["Date"];
@@ -459,6 +536,77 @@ export interface components {
             /** @description Adresse de la page suivante ; absente de la dernière. */
             next?: string;
         };
+        PastState: {
+            id: components["schemas"]["Uuid"];
+            workflow: {
+                /** @enum {string} */
+                name: "secnumcloud";
+                version: number;
+            };
+            /**
+             * @description Selon ce qui était connu alors, ou avec toutes les corrections connues
+             * @enum {string}
+             */
+            reading: "recorded" | "corrected";
+            /** @description Le dernier fait alors connu */
+            revision: components["schemas"]["Revision"];
+            /** @enum {string} */
+            state: "candidature.deposee" | "candidature.incomplete" | "candidature.complete" | "j1.centre-attendu" | "j1.strategie-attendue" | "j1.strategie-en-examen" | "j2.plan-attendu" | "j2.audits" | "j2.rapport-en-revue" | "j2.verifications" | "j2.interrompue" | "j3.instruction" | "j3.avis-rendu" | "qualifiee.valide" | "qualifiee.mise-en-cause" | "qualifiee.suspendue" | "refusee" | "cloturee" | "retiree-par-le-demandeur" | "refusee-j3" | "abrogee" | "retiree" | "renoncee" | "expiree";
+            /**
+             * @description Le jalon vers lequel le dossier avance
+             * @enum {string}
+             */
+            jalon: "J0" | "J1" | "J2" | "J3" | "suivi" | "fin";
+            crossed: {
+                /** @enum {string} */
+                jalon: "J0" | "J1" | "J2" | "J3";
+                effectiveAt: components["schemas"]["Date"];
+                recordedAt: components["schemas"]["Instant"];
+            }[];
+            /** @description Ce que la procédure retient ; sans ce qui n’est pas montré à l’appelant. */
+            context: Record<string, never>;
+            stateHash: string;
+        };
+        ReplayStep: {
+            id: components["schemas"]["Uuid"];
+            workflow: {
+                /** @enum {string} */
+                name: "secnumcloud";
+                version: number;
+            };
+            /**
+             * @description Selon ce qui était connu alors, ou avec toutes les corrections connues
+             * @enum {string}
+             */
+            reading: "recorded" | "corrected";
+            /** @description Le dernier fait alors connu */
+            revision: components["schemas"]["Revision"];
+            /** @enum {string} */
+            state: "candidature.deposee" | "candidature.incomplete" | "candidature.complete" | "j1.centre-attendu" | "j1.strategie-attendue" | "j1.strategie-en-examen" | "j2.plan-attendu" | "j2.audits" | "j2.rapport-en-revue" | "j2.verifications" | "j2.interrompue" | "j3.instruction" | "j3.avis-rendu" | "qualifiee.valide" | "qualifiee.mise-en-cause" | "qualifiee.suspendue" | "refusee" | "cloturee" | "retiree-par-le-demandeur" | "refusee-j3" | "abrogee" | "retiree" | "renoncee" | "expiree";
+            /**
+             * @description Le jalon vers lequel le dossier avance
+             * @enum {string}
+             */
+            jalon: "J0" | "J1" | "J2" | "J3" | "suivi" | "fin";
+            crossed: {
+                /** @enum {string} */
+                jalon: "J0" | "J1" | "J2" | "J3";
+                effectiveAt: components["schemas"]["Date"];
+                recordedAt: components["schemas"]["Instant"];
+            }[];
+            /** @description Ce que la procédure retient ; sans ce qui n’est pas montré à l’appelant. */
+            context: Record<string, never>;
+            stateHash: string;
+            event: components["schemas"]["Fact"] | components["schemas"]["WithheldFact"];
+        };
+        Patch: {
+            /** @enum {string} */
+            op: "add" | "remove" | "replace" | "move" | "copy" | "test";
+            /** @description Un pointeur (RFC 6901) */
+            path: string;
+            from?: string;
+            value?: unknown;
+        }[];
         Timeline: {
             id: components["schemas"]["Uuid"];
             workflow: {
@@ -496,7 +644,7 @@ export interface components {
             id: components["schemas"]["Uuid"];
             revision: components["schemas"]["Revision"];
             /** @enum {string} */
-            type: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee";
+            type: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee" | "dossier.fait-rectifie" | "dossier.fait-annule" | "dossier.version-changee";
             label: string;
             effectiveAt: components["schemas"]["Date"];
             recordedAt: components["schemas"]["Instant"];
@@ -554,7 +702,7 @@ export interface components {
             label: string;
             due: components["schemas"]["Date"];
             /** @enum {string} */
-            fact: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee";
+            fact: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee" | "dossier.fait-rectifie" | "dossier.fait-annule" | "dossier.version-changee";
             openedBy: components["schemas"]["Uuid"];
             open: boolean;
             overdue: boolean;
@@ -652,7 +800,7 @@ export interface components {
                 /** @enum {string} */
                 to: "candidature.deposee" | "candidature.incomplete" | "candidature.complete" | "j1.centre-attendu" | "j1.strategie-attendue" | "j1.strategie-en-examen" | "j2.plan-attendu" | "j2.audits" | "j2.rapport-en-revue" | "j2.verifications" | "j2.interrompue" | "j3.instruction" | "j3.avis-rendu" | "qualifiee.valide" | "qualifiee.mise-en-cause" | "qualifiee.suspendue" | "refusee" | "cloturee" | "retiree-par-le-demandeur" | "refusee-j3" | "abrogee" | "retiree" | "renoncee" | "expiree";
                 /** @enum {string} */
-                fact: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee";
+                fact: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee" | "dossier.fait-rectifie" | "dossier.fait-annule" | "dossier.version-changee";
                 rules: {
                     /** @description Nom de la règle */
                     rule: string;
@@ -666,9 +814,24 @@ export interface components {
             /** @description Adresse du schéma (SVG) */
             diagram: string;
         };
+        Requirements: {
+            items: {
+                nom: string;
+                version: string;
+                chapitres: {
+                    chapitre: string;
+                    titre: string;
+                    sections: {
+                        section: string;
+                        titre: string;
+                        exigences: string[];
+                    }[];
+                }[];
+            }[];
+        };
         DeclaredFact: {
             /** @enum {string} */
-            type: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee";
+            type: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee" | "dossier.fait-rectifie" | "dossier.fait-annule" | "dossier.version-changee";
             label: string;
             by: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];
             /** @description Adresse du JSON Schema de son contenu */
@@ -694,7 +857,7 @@ export interface components {
                 label: string;
                 /** @description Champ qui porte la date */
                 field: string;
-                closedBy: ("candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee")[];
+                closedBy: ("candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee" | "dossier.fait-rectifie" | "dossier.fait-annule" | "dossier.version-changee")[];
                 key?: {
                     here: string;
                     closing: string;
@@ -773,7 +936,7 @@ export interface components {
             /** @description Ce qui s’est passé, en une phrase */
             detail: string;
             /** @enum {string} */
-            fact: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee";
+            fact: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee" | "dossier.fait-rectifie" | "dossier.fait-annule" | "dossier.version-changee";
             state: ("candidature.deposee" | "candidature.incomplete" | "candidature.complete" | "j1.centre-attendu" | "j1.strategie-attendue" | "j1.strategie-en-examen" | "j2.plan-attendu" | "j2.audits" | "j2.rapport-en-revue" | "j2.verifications" | "j2.interrompue" | "j3.instruction" | "j3.avis-rendu" | "qualifiee.valide" | "qualifiee.mise-en-cause" | "qualifiee.suspendue" | "refusee" | "cloturee" | "retiree-par-le-demandeur" | "refusee-j3" | "abrogee" | "retiree" | "renoncee" | "expiree") | null;
             reasons: {
                 /** @description Nom de la règle */
@@ -785,7 +948,7 @@ export interface components {
             }[];
             possible: {
                 /** @enum {string} */
-                type: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee";
+                type: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee" | "dossier.fait-rectifie" | "dossier.fait-annule" | "dossier.version-changee";
                 /** @description Ce que l’évaluateur en dit */
                 label: string;
                 by: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];
@@ -1415,6 +1578,44 @@ export interface components {
         "secnumcloud.1.DossierNoteAjoutee": {
             /** Texte */
             texte: string;
+        };
+        /** Fait rectifié */
+        "secnumcloud.1.FaitRectifie": {
+            /**
+             * Fait rectifié
+             * @description L'identifiant du fait, tel que l'historique le donne.
+             */
+            fait: string;
+            /**
+             * Données rectifiées
+             * @description Le contenu entier du fait, tel qu'il aurait dû être.
+             */
+            donnees: Record<string, never>;
+            /**
+             * Date d'effet rectifiée
+             * Format: date
+             * @description Inchangée si elle est absente.
+             */
+            effectiveAt?: string;
+            /** Motif */
+            motif: string;
+        };
+        /** Fait annulé */
+        "secnumcloud.1.FaitAnnule": {
+            /**
+             * Fait annulé
+             * @description L'identifiant du fait, tel que l'historique le donne.
+             */
+            fait: string;
+            /** Motif */
+            motif: string;
+        };
+        /** Version de la procédure changée */
+        "secnumcloud.1.VersionChangee": {
+            /** Version de la procédure */
+            version: number;
+            /** Motif */
+            motif: string;
         };
         /** Dossier de candidature déposé */
         "propose.candidature.deposee": {
@@ -2550,7 +2751,70 @@ export interface components {
             /** Cause */
             causationId?: string;
         };
-        Proposal: components["schemas"]["propose.candidature.deposee"] | components["schemas"]["propose.candidature.accuse-emis"] | components["schemas"]["propose.candidature.charge-designe"] | components["schemas"]["propose.candidature.complements-demandes"] | components["schemas"]["propose.candidature.complements-recus"] | components["schemas"]["propose.candidature.completee"] | components["schemas"]["propose.j0.acceptee"] | components["schemas"]["propose.candidature.refusee"] | components["schemas"]["propose.candidature.cloturee"] | components["schemas"]["propose.j1.centre-choisi"] | components["schemas"]["propose.j1.strategie-proposee"] | components["schemas"]["propose.j1.complements-demandes"] | components["schemas"]["propose.j1.strategie-rejetee"] | components["schemas"]["propose.j1.strategie-validee"] | components["schemas"]["propose.j2.plan-valide"] | components["schemas"]["propose.j2.audit-planifie"] | components["schemas"]["propose.j2.audit-ouvert"] | components["schemas"]["propose.j2.constat-releve"] | components["schemas"]["propose.j2.plan-d-action-remis"] | components["schemas"]["propose.j2.ecart-leve"] | components["schemas"]["propose.j2.audit-clos"] | components["schemas"]["propose.j2.rapport-remis"] | components["schemas"]["propose.j2.verification-demandee"] | components["schemas"]["propose.j2.verification-remise"] | components["schemas"]["propose.j2.rapport-rejete"] | components["schemas"]["propose.j2.rapport-accepte"] | components["schemas"]["propose.j2.strategie-a-amender"] | components["schemas"]["propose.j2.evaluation-interrompue"] | components["schemas"]["propose.j2.evaluation-reprise"] | components["schemas"]["propose.j3.enquete-conclue"] | components["schemas"]["propose.j3.avis-rendu"] | components["schemas"]["propose.j3.avis-retire"] | components["schemas"]["propose.j3.qualification-accordee"] | components["schemas"]["propose.j3.qualification-refusee"] | components["schemas"]["propose.suivi.decision-notifiee"] | components["schemas"]["propose.suivi.decision-publiee"] | components["schemas"]["propose.suivi.surveillance-realisee"] | components["schemas"]["propose.suivi.controle-ordonne"] | components["schemas"]["propose.suivi.modification-notifiee"] | components["schemas"]["propose.suivi.perimetre-modifie"] | components["schemas"]["propose.suivi.reserve-levee"] | components["schemas"]["propose.suivi.griefs-notifies"] | components["schemas"]["propose.suivi.observations-presentees"] | components["schemas"]["propose.suivi.griefs-abandonnes"] | components["schemas"]["propose.suivi.qualification-suspendue"] | components["schemas"]["propose.suivi.suspension-levee"] | components["schemas"]["propose.suivi.qualification-abrogee"] | components["schemas"]["propose.suivi.qualification-retiree"] | components["schemas"]["propose.suivi.renonciation"] | components["schemas"]["propose.suivi.renouvellement-demande"] | components["schemas"]["propose.suivi.qualification-expiree"] | components["schemas"]["propose.dossier.retire"] | components["schemas"]["propose.dossier.cible-annoncee"] | components["schemas"]["propose.dossier.note-ajoutee"];
+        /** Fait rectifié */
+        "propose.dossier.fait-rectifie": {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "dossier.fait-rectifie";
+            data: components["schemas"]["secnumcloud.1.FaitRectifie"];
+            /**
+             * Date d'effet
+             * Format: date
+             * @description Aujourd'hui (Europe/Paris) si elle est absente.
+             */
+            effectiveAt?: string;
+            /** Pour le compte de */
+            onBehalfOf?: components["schemas"]["Behalf"];
+            /** Corrélation */
+            correlationId?: string;
+            /** Cause */
+            causationId?: string;
+        };
+        /** Fait annulé */
+        "propose.dossier.fait-annule": {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "dossier.fait-annule";
+            data: components["schemas"]["secnumcloud.1.FaitAnnule"];
+            /**
+             * Date d'effet
+             * Format: date
+             * @description Aujourd'hui (Europe/Paris) si elle est absente.
+             */
+            effectiveAt?: string;
+            /** Pour le compte de */
+            onBehalfOf?: components["schemas"]["Behalf"];
+            /** Corrélation */
+            correlationId?: string;
+            /** Cause */
+            causationId?: string;
+        };
+        /** Version de la procédure changée */
+        "propose.dossier.version-changee": {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "dossier.version-changee";
+            data: components["schemas"]["secnumcloud.1.VersionChangee"];
+            /**
+             * Date d'effet
+             * Format: date
+             * @description Aujourd'hui (Europe/Paris) si elle est absente.
+             */
+            effectiveAt?: string;
+            /** Pour le compte de */
+            onBehalfOf?: components["schemas"]["Behalf"];
+            /** Corrélation */
+            correlationId?: string;
+            /** Cause */
+            causationId?: string;
+        };
+        Proposal: components["schemas"]["propose.candidature.deposee"] | components["schemas"]["propose.candidature.accuse-emis"] | components["schemas"]["propose.candidature.charge-designe"] | components["schemas"]["propose.candidature.complements-demandes"] | components["schemas"]["propose.candidature.complements-recus"] | components["schemas"]["propose.candidature.completee"] | components["schemas"]["propose.j0.acceptee"] | components["schemas"]["propose.candidature.refusee"] | components["schemas"]["propose.candidature.cloturee"] | components["schemas"]["propose.j1.centre-choisi"] | components["schemas"]["propose.j1.strategie-proposee"] | components["schemas"]["propose.j1.complements-demandes"] | components["schemas"]["propose.j1.strategie-rejetee"] | components["schemas"]["propose.j1.strategie-validee"] | components["schemas"]["propose.j2.plan-valide"] | components["schemas"]["propose.j2.audit-planifie"] | components["schemas"]["propose.j2.audit-ouvert"] | components["schemas"]["propose.j2.constat-releve"] | components["schemas"]["propose.j2.plan-d-action-remis"] | components["schemas"]["propose.j2.ecart-leve"] | components["schemas"]["propose.j2.audit-clos"] | components["schemas"]["propose.j2.rapport-remis"] | components["schemas"]["propose.j2.verification-demandee"] | components["schemas"]["propose.j2.verification-remise"] | components["schemas"]["propose.j2.rapport-rejete"] | components["schemas"]["propose.j2.rapport-accepte"] | components["schemas"]["propose.j2.strategie-a-amender"] | components["schemas"]["propose.j2.evaluation-interrompue"] | components["schemas"]["propose.j2.evaluation-reprise"] | components["schemas"]["propose.j3.enquete-conclue"] | components["schemas"]["propose.j3.avis-rendu"] | components["schemas"]["propose.j3.avis-retire"] | components["schemas"]["propose.j3.qualification-accordee"] | components["schemas"]["propose.j3.qualification-refusee"] | components["schemas"]["propose.suivi.decision-notifiee"] | components["schemas"]["propose.suivi.decision-publiee"] | components["schemas"]["propose.suivi.surveillance-realisee"] | components["schemas"]["propose.suivi.controle-ordonne"] | components["schemas"]["propose.suivi.modification-notifiee"] | components["schemas"]["propose.suivi.perimetre-modifie"] | components["schemas"]["propose.suivi.reserve-levee"] | components["schemas"]["propose.suivi.griefs-notifies"] | components["schemas"]["propose.suivi.observations-presentees"] | components["schemas"]["propose.suivi.griefs-abandonnes"] | components["schemas"]["propose.suivi.qualification-suspendue"] | components["schemas"]["propose.suivi.suspension-levee"] | components["schemas"]["propose.suivi.qualification-abrogee"] | components["schemas"]["propose.suivi.qualification-retiree"] | components["schemas"]["propose.suivi.renonciation"] | components["schemas"]["propose.suivi.renouvellement-demande"] | components["schemas"]["propose.suivi.qualification-expiree"] | components["schemas"]["propose.dossier.retire"] | components["schemas"]["propose.dossier.cible-annoncee"] | components["schemas"]["propose.dossier.note-ajoutee"] | components["schemas"]["propose.dossier.fait-rectifie"] | components["schemas"]["propose.dossier.fait-annule"] | components["schemas"]["propose.dossier.version-changee"];
         Opening: {
             /** @enum {string} */
             workflow: "secnumcloud";
@@ -3242,6 +3506,320 @@ export interface operations {
             };
         };
     };
+    getPastState: {
+        parameters: {
+            query?: {
+                /** @description Tel que ce fait l’a laissé */
+                revision?: number;
+                /** @description Tel que connu à cet instant */
+                recordedAt?: components["schemas"]["Instant"];
+                /** @description Tel que vrai à cette date */
+                effectiveAt?: components["schemas"]["Date"];
+                /** @description Avec toutes les corrections connues aujourd’hui */
+                corrected?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Le dossier */
+                id: components["schemas"]["Uuid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Où en était le dossier, et dans quelle lecture */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PastState"];
+                };
+            };
+            /** @description Requête mal formée : /problems/requete-mal-formee */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Authentification requise : /problems/non-authentifie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Introuvable : /problems/introuvable */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Hôte inconnu : /problems/hote-inconnu */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Trop de requêtes : /problems/trop-de-requetes */
+            429: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Erreur interne : /problems/erreur-interne
+             *
+             *     Historique illisible : /problems/historique-illisible
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
+             *
+             *     Journal indisponible : /problems/journal-indisponible
+             */
+            503: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDifference: {
+        parameters: {
+            query?: {
+                /** @description La révision de départ */
+                from?: number;
+                /** @description La révision d’arrivée */
+                to?: number;
+                fromRecordedAt?: components["schemas"]["Instant"];
+                toRecordedAt?: components["schemas"]["Instant"];
+                fromEffectiveAt?: components["schemas"]["Date"];
+                toEffectiveAt?: components["schemas"]["Date"];
+                fromCorrected?: boolean;
+                toCorrected?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Le dossier */
+                id: components["schemas"]["Uuid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ce qui a changé */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json-patch+json": components["schemas"]["Patch"];
+                };
+            };
+            /** @description Requête mal formée : /problems/requete-mal-formee */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Authentification requise : /problems/non-authentifie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Introuvable : /problems/introuvable */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Hôte inconnu : /problems/hote-inconnu */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Trop de requêtes : /problems/trop-de-requetes */
+            429: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Erreur interne : /problems/erreur-interne
+             *
+             *     Historique illisible : /problems/historique-illisible
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
+             *
+             *     Journal indisponible : /problems/journal-indisponible
+             */
+            503: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replayDossier: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Le dossier */
+                id: components["schemas"]["Uuid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Les étapes */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["ReplayStep"];
+                };
+            };
+            /** @description Requête mal formée : /problems/requete-mal-formee */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Authentification requise : /problems/non-authentifie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Introuvable : /problems/introuvable */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Hôte inconnu : /problems/hote-inconnu */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Trop de requêtes : /problems/trop-de-requetes */
+            429: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Erreur interne : /problems/erreur-interne
+             *
+             *     Historique illisible : /problems/historique-illisible
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
+             *
+             *     Journal indisponible : /problems/journal-indisponible
+             */
+            503: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getTimeline: {
         parameters: {
             query?: {
@@ -3500,6 +4078,78 @@ export interface operations {
                 };
                 content: {
                     "image/svg+xml": string;
+                };
+            };
+            /** @description Requête mal formée : /problems/requete-mal-formee */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Introuvable : /problems/introuvable */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Hôte inconnu : /problems/hote-inconnu */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Trop de requêtes : /problems/trop-de-requetes */
+            429: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Erreur interne : /problems/erreur-interne */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRequirements: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description La procédure, ou le type de problème */
+                name: string;
+                /** @description Sa version */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Les référentiels que la procédure connaît */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Requirements"];
                 };
             };
             /** @description Requête mal formée : /problems/requete-mal-formee */

@@ -35,7 +35,7 @@ export function ProblemAlert({ fault, onRetry }: { fault: Error; onRetry?: () =>
   const problem = fault instanceof Problem ? fault.document : null;
   const known = problem?.type.startsWith('/problems/');
   return (
-    <div role="alert">
+    <div>
       <Alert
         severity={problem?.status === 403 ? 'warning' : 'error'}
         title={problem?.title ?? 'Erreur de la console'}

@@ -54,6 +54,18 @@ export function useDefaultWorkflow() {
   });
 }
 
+export type Referentiel = Schemas['Requirements']['items'][number];
+
+/** The requirements that a procedure knows, by référentiel and chapter. */
+export function useRequirements({ name, version }: WorkflowName) {
+  return useQuery({
+    queryKey: ['requirements', name, version],
+    queryFn: () =>
+      ask(api.GET('/api/workflows/{name}/{version}/requirements', { params: { path: { name, version } } })),
+    ...FOR_EVER,
+  });
+}
+
 /** JSON Schema of a payload, as much of it as is looked at. */
 export type Schema = {
   title?: string;

@@ -6,6 +6,20 @@ import { Lost, Unforeseen } from './lost.tsx';
 const screens: RouteObject[] = [
   { path: '/', lazy: () => import('./tableau-de-bord.tsx') },
   { path: '/dossiers', lazy: () => import('./dossiers.tsx') },
+  { path: '/dossiers/nouveau', lazy: () => import('./opening.tsx') },
+  {
+    path: '/dossiers/:id',
+    lazy: () => import('./dossier.tsx'),
+    children: [
+      { index: true, lazy: () => import('./chronologie.tsx') },
+      {
+        path: 'agir',
+        lazy: () => import('./agir.tsx'),
+        children: [{ path: ':type', lazy: () => import('./proposal.tsx') }],
+      },
+      { path: 'machine', lazy: () => import('./machine.tsx') },
+    ],
+  },
   { path: '/procedures', lazy: () => import('./procedures.tsx') },
   { path: '/connexion', lazy: () => import('./connexion.tsx'), handle: { open: true } },
   { path: '/retour', lazy: () => import('./retour.tsx'), handle: { open: true } },

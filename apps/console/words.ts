@@ -71,3 +71,23 @@ const isDate = (text: string) => /^\d{4}-\d{2}-\d{2}$/.test(text);
 export function jalonInWords(jalon: string): string {
   return { suivi: 'Suivi', fin: 'Terminé' }[jalon] ?? jalon;
 }
+
+const WORDS: Readonly<Record<string, string>> = {
+  'mesures-de-securite': 'Mesures de sécurité',
+  reseaux: 'Réseaux',
+  equipements: 'Équipements',
+  defavorable: 'Défavorable',
+  'sous-traitants': 'Sous-traitants',
+};
+
+/** A word of a closed list as it is said: « Non conforme », of `non-conforme`. */
+export function wordOf(code: string): string {
+  return WORDS[code] ?? capital(code.replaceAll('-', ' '));
+}
+
+const countries = new Intl.DisplayNames('fr', { type: 'region' });
+
+/** « France », of `FR`. */
+export function countryOf(code: string): string {
+  return countries.of(code) ?? code;
+}
