@@ -1,5 +1,6 @@
 import { createBrowserRouter, type RouteObject } from 'react-router';
 import { Frame } from './frame.tsx';
+import { Waiting } from './loaded.tsx';
 import { Lost, Unforeseen } from './lost.tsx';
 
 /** The screens, by their address. Each is loaded when it is first shown. */
@@ -20,7 +21,8 @@ const screens: RouteObject[] = [
       { path: 'machine', lazy: () => import('./machine.tsx') },
     ],
   },
-  { path: '/procedures', lazy: () => import('./procedures.tsx') },
+  { path: '/procedures', lazy: () => import('./procedures.tsx'), handle: { open: true } },
+  { path: '/procedures/:name/:version', lazy: () => import('./procedure.tsx'), handle: { open: true } },
   { path: '/connexion', lazy: () => import('./connexion.tsx'), handle: { open: true } },
   { path: '/retour', lazy: () => import('./retour.tsx'), handle: { open: true } },
   { path: '/accessibilite', lazy: () => import('./accessibilite.tsx'), handle: { open: true } },
@@ -29,6 +31,7 @@ const screens: RouteObject[] = [
 export const router = createBrowserRouter([
   {
     element: <Frame />,
+    hydrateFallbackElement: <Waiting />,
     errorElement: <Unforeseen />,
     children: [
       {
