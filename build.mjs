@@ -1,8 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -12,6 +16,8 @@ import {
 import { isBuiltin } from 'node:module';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { brotliCompress, constants, gzip } from 'node:zlib';
 
 const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, 'dist');
@@ -23,11 +29,16 @@ const programs = { api: 'apps/api/main.ts', cli: 'apps/cli/main.ts' };
 const sources = ['apps/api', 'apps/cli', 'libs', 'workflows'];
 const settings = ['build.mjs', 'package-lock.json', 'tsconfig.base.json'];
 
+/** The console: its sources, and the page that stands for all of its files in dist/console/. */
+const screens = 'apps/console';
+const page = join(dist, 'console/index.html');
+
 /**
- * Bundles the programs into dist/ when a source is newer than what is there, and says where they are.
+ * Bundles the programs and the console into dist/ when a source is newer than what is there, and says where the programs
+ * are.
  *
- * Files appear in dist/ by renaming, so that a program may start, or another build run, at any moment. Rolldown is
- * loaded only when there is something to do: an installation without development packages starts what was built.
+ * Files appear in dist/ by renaming, so that a program may start, or another build run, at any moment. Rolldown and Vite
+ * are loaded only when there is something to do: an installation without development packages starts what was built.
  *
  * @param {{ force?: boolean, silent?: boolean }} options `force` empties dist/ first; `silent` prints nothing.
  * @returns {Promise<Record<string, string>>} name of the program -> file URL of its bundle
@@ -43,12 +54,56 @@ export async function build({ force = false, silent = false } = {}) {
   else if (newest(sources, settings) <= oldest(bundles)) say(`build: dist/ is up to date (${names(present)})`);
   else {
     await bundle(Object.fromEntries(present.map(([name, main]) => [name, join(root, main)])));
-    say(`build: ${names(present)} in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    say(`build: ${names(present)} in ${since(began)}`);
+  }
+  if (existsSync(join(root, screens)) && newest([screens], settings) > oldest([page])) {
+    const start = performance.now();
+    say('build: the console has changed; this takes a few seconds');
+    await buildConsole();
+    say(`build: dist/console in ${since(start)}`);
   }
   return Object.fromEntries(present.map(([name]) => [name, pathToFileURL(join(dist, `${name}.mjs`)).href]));
 }
 
 const names = (present) => present.map(([name]) => `dist/${name}.mjs`).join(', ');
+const since = (start) => `${((performance.now() - start) / 1000).toFixed(1)} s`;
+
+/** Builds the console by Vite, in a process of its own: what it needs of memory is not the server's to keep. */
+async function buildConsole() {
+  const started = new Date();
+  mkdirSync(dist, { recursive: true });
+  const beside = mkdtempSync(join(dist, 'console-'));
+  try {
+    const vite = join(root, 'node_modules/vite/bin/vite.js');
+    const options = ['--outDir', beside, '--emptyOutDir', '--logLevel', 'error'];
+    const child = spawn(process.execPath, [vite, 'build', screens, ...options], { cwd: root, stdio: 'inherit' });
+    const [code] = await once(child, 'exit');
+    if (code !== 0) throw new Error('The console could not be built: what Vite says is above.');
+    await compress(beside);
+    const files = readdirSync(join(beside, 'assets'));
+    mkdirSync(join(dist, 'console/assets'), { recursive: true });
+    // The page last: whoever is given it finds the files that it names.
+    for (const file of files) renameSync(join(beside, 'assets', file), join(dist, 'console/assets', file));
+    utimesSync(join(beside, 'index.html'), started, started);
+    renameSync(join(beside, 'index.html'), page);
+    for (const file of readdirSync(join(dist, 'console/assets')))
+      if (!files.includes(file)) rmSync(join(dist, 'console/assets', file), { force: true });
+  } finally {
+    rmSync(beside, { recursive: true, force: true });
+  }
+}
+
+/** Scripts, styles and pictures are also kept compressed, so that serving them costs nothing. */
+async function compress(folder) {
+  for (const file of readdirSync(join(folder, 'assets'))) {
+    if (!/\.(js|css|svg)$/.test(file)) continue;
+    const path = join(folder, 'assets', file);
+    const bytes = readFileSync(path);
+    const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } };
+    writeFileSync(`${path}.br`, await promisify(brotliCompress)(bytes, quality));
+    writeFileSync(`${path}.gz`, await promisify(gzip)(bytes, { level: 9 }));
+  }
+}
 
 async function bundle(input) {
   // Bundles get this date: a source saved while they are being made is newer than they are.
@@ -132,7 +187,7 @@ function newest(folders, files) {
   const date = (path) => statSync(path).mtimeMs;
   const walk = (folder) =>
     readdirSync(folder, { withFileTypes: true })
-      .filter(({ name }) => !['node_modules', 'dist'].includes(name) && !/\.spec\.tsx?$|\.md$/.test(name))
+      .filter(({ name }) => !['node_modules', 'dist'].includes(name) && !/\.spec\.tsx?$|\.md$|\.png$/.test(name))
       .reduce(
         (last, entry) => Math.max(last, (entry.isDirectory() ? walk : date)(join(folder, entry.name))),
         date(folder),

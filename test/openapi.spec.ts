@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { readConfig } from '../apps/api/config.ts';
+import { SCREENS } from '../apps/api/console.ts';
 import { openLog } from '../apps/api/log.ts';
 import { createServer } from '../apps/api/server.ts';
 import { isCalendarDate } from '../libs/flow/index.ts';
@@ -121,8 +122,9 @@ describe('the document', () => {
       for (const method of methods?.split(', ') ?? [])
         routes.push(`${method} ${parents.join('').replace(/:(\w+)/g, '{$1}')}`);
     }
-    // HEAD comes with every GET; the documentation does not document itself.
-    const own = routes.filter((route) => !/^HEAD|^GET \/(docs|openapi|asyncapi)/.test(route));
+    // HEAD comes with every GET; the documentation does not document itself, nor the pages and files of the console.
+    const pages = ['/*', ...SCREENS].map((url) => `GET ${url.replace(/:(\w+)/g, '{$1}')}`);
+    const own = routes.filter((route) => !/^HEAD|^GET \/(docs|openapi|asyncapi)/.test(route) && !pages.includes(route));
     const told = operations().map(({ method, path }) => `${method.toUpperCase()} ${path}`);
     expect(told.sort()).toEqual([...new Set(own)].sort());
     expect(told.length).toBeGreaterThanOrEqual(17);

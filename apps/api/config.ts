@@ -71,6 +71,8 @@ export class Config {
   @number() @IsInt() @Min(0) JALON_RATE = 1200;
   @IsOptional() @IsUrl({ require_tld: false, require_protocol: true }) OIDC_ISSUER?: string;
   @IsOptional() @IsString() @MinLength(1) OIDC_AUDIENCE?: string;
+  /** What the console is to the issuer: a public client, authorization code with PKCE. */
+  @IsOptional() @IsString() @MinLength(1) OIDC_CLIENT_ID?: string;
   @IsString() @MinLength(1) OIDC_ROLES_CLAIM = 'roles';
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) LOG_LEVEL = 'info';
 
@@ -108,6 +110,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     'DATABASE_URL',
     'OIDC_ISSUER',
     'OIDC_AUDIENCE',
+    'OIDC_CLIENT_ID',
   );
   const given = Object.fromEntries(known.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
   const config = plainToInstance(Config, given);

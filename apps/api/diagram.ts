@@ -46,8 +46,8 @@ async function draw(workflow: PublishedWorkflow): Promise<string> {
       'elk.spacing.edgeLabel': '4',
     },
     children: states.map(({ state }) => ({ id: state, width: width([labels.get(state) ?? '', state]), height: 44 })),
-    edges: edges.map(({ from, to, facts }, index) => ({
-      id: `e${index}`,
+    edges: edges.map(({ from, to, facts }) => ({
+      id: `${from} ${to}`,
       sources: [from],
       targets: [to],
       labels: [{ text: [...facts].join('\n'), width: width([...facts]), height: facts.size * LINE }],
@@ -75,7 +75,8 @@ function box({ id, x = 0, y = 0, width = 0, height = 0 }: ElkNode, label: string
   return `<g id="${escaped(id)}"><rect x="${x}" y="${y}" width="${width}" height="${height}" rx="4" fill="${final ? '#eee' : '#e3e3fd'}" stroke="#000091" stroke-width="${final ? 2 : 1}"/><text x="${middle}" y="${y + 19}" text-anchor="middle" font-weight="bold" fill="#161616">${escaped(label)}</text><text x="${middle}" y="${y + 34}" text-anchor="middle" fill="#3a3a3a">${escaped(id)}</text></g>`;
 }
 
-function arrow({ sections = [], labels = [] }: ElkExtendedEdge): string {
+function arrow({ id, sections = [], labels = [] }: ElkExtendedEdge): string {
+  const [from = '', to = ''] = id.split(' ');
   const lines = sections.map(({ startPoint, bendPoints = [], endPoint }) => {
     const points = [startPoint, ...bendPoints, endPoint].map(({ x, y }) => `${x},${y}`).join(' ');
     return `<polyline points="${points}" fill="none" stroke="#3a3a3a" marker-end="url(#tip)"/>`;
@@ -85,7 +86,7 @@ function arrow({ sections = [], labels = [] }: ElkExtendedEdge): string {
       .split('\n')
       .map((line, index) => `<text x="${x}" y="${y + LINE * (index + 1) - 4}" fill="#161616">${escaped(line)}</text>`),
   );
-  return [...lines, ...texts].join('');
+  return `<g data-from="${escaped(from)}" data-to="${escaped(to)}">${[...lines, ...texts].join('')}</g>`;
 }
 
 function width(lines: readonly string[]): number {

@@ -58,13 +58,20 @@ export class OperationsController {
   @Documented({
     id: 'getVersion',
     tag: 'Exploitation',
-    summary: 'Connaître la version du logiciel',
+    summary: 'Connaître la version du logiciel, et comment on s’y connecte',
     public: true,
     answers: { 200: { says: 'La version', schema: 'Version' } },
   })
   version(): object {
-    const { demonstration } = this.config;
-    return { name: 'jalon', version: VERSION, software: SOFTWARE, node: process.version, demonstration };
+    const { demonstration, OIDC_ISSUER, OIDC_AUDIENCE, OIDC_CLIENT_ID, OIDC_ROLES_CLAIM } = this.config;
+    const login = {
+      issuer: OIDC_ISSUER,
+      audience: OIDC_AUDIENCE,
+      ...(OIDC_CLIENT_ID === undefined ? {} : { clientId: OIDC_CLIENT_ID }),
+      rolesClaim: OIDC_ROLES_CLAIM,
+    };
+    const build = { name: 'jalon', version: VERSION, software: SOFTWARE, node: process.version };
+    return { ...build, demonstration, ...(demonstration ? {} : { login }) };
   }
 
   /** In demonstration anyone on this machine may look; else an administrateur's token is needed. */

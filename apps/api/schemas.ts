@@ -347,10 +347,12 @@ const answers: Record<string, JsonSchema> = {
     version: integer,
     label: text(),
     hash: hex,
-    roles: mapOf({ type: 'object' }),
+    roles: mapOf(
+      object({ label: text(), sees: words(['all', 'own', 'none']) }, { recordsForOthers: yes, subscribes: yes }),
+    ),
     parties: mapOf(listOf(text())),
     states: listOf(object({ state: words(STATES), label: text(), jalon: words(JALONS), final: yes })),
-    facts: listOf({ type: 'object', required: ['type', 'label', 'by', 'schema'] }),
+    facts: listOf(ref('DeclaredFact')),
     transitions: listOf(
       object({ from: orNull(words(STATES)), to: words(STATES), fact: words(TYPES), rules: listOf(object(rule)) }),
     ),
@@ -358,6 +360,58 @@ const answers: Record<string, JsonSchema> = {
     mermaid: text(),
     diagram: text('Adresse du schéma (SVG)'),
   }),
+  Requirements: object({
+    items: listOf(
+      object({
+        nom: text(),
+        version: text(),
+        chapitres: listOf(
+          object({
+            chapitre: text(),
+            titre: text(),
+            sections: listOf(
+              object({
+                section: text(),
+                titre: text(),
+                exigences: listOf(text('Numéro d’exigence, par exemple 5.1.a')),
+              }),
+            ),
+          }),
+        ),
+      }),
+    ),
+  }),
+  DeclaredFact: object(
+    {
+      type: words(TYPES),
+      label: text(),
+      by: listOf(words(ROLES)),
+      schema: text('Adresse du JSON Schema de son contenu'),
+    },
+    {
+      opens: { ...yes, description: 'Ouvre un dossier' },
+      crosses: words(MILESTONES),
+      free: { ...yes, description: 'Peut porter n’importe quelle date passée' },
+      erasable: { ...yes, description: 'Son contenu peut être effacé' },
+      lapses: { ...yes, description: 'Une date seule le rend vrai : une correction qui le rend faux l’annule' },
+      annulledBy: listOf(words(ROLES, 'Un rôle qui peut l’annuler')),
+      abandons: { ...yes, description: 'Met fin au dossier à la demande du demandeur' },
+      withheldFrom: listOf(words(ROLES)),
+      publicFields: listOf(text()),
+      writes: listOf(text('Ce que lui seul écrit dans le contexte')),
+      announces: object({ jalon: text(), periode: text() }),
+      deadlines: listOf(
+        object(
+          { label: text(), field: text('Champ qui porte la date'), closedBy: listOf(words(TYPES)) },
+          {
+            key: object({ here: text(), closing: text() }),
+            validity: { ...yes, description: 'Fin d’une validité' },
+            proposes: { ...words(TYPES), description: 'Le fait que l’horloge propose quand elle passe' },
+          },
+        ),
+      ),
+    },
+  ),
   JsonSchema: { type: 'object', description: 'JSON Schema 2020-12' },
 
   Token: object({ access_token: text(), token_type: { const: 'Bearer' }, expires_in: integer }),
@@ -368,7 +422,10 @@ const answers: Record<string, JsonSchema> = {
     directory: { type: 'object', required: ['status'] },
     readModels: { type: 'object', required: ['status'] },
   }),
-  Version: object({ name: text(), version: text(), software: text(), node: text(), demonstration: yes }),
+  Version: object(
+    { name: text(), version: text(), software: text(), node: text(), demonstration: yes },
+    { login: object({ issuer: text(), audience: text(), rolesClaim: text() }, { clientId: text() }) },
+  ),
 
   Problem: object(problem, ofFailure),
   InvalidProposal: object(

@@ -6,6 +6,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogContro
 import type { Logger } from 'pino';
 import { appModule } from './app.module.ts';
 import type { Config } from './config.ts';
+import { serveConsole } from './console.ts';
 import { serveDocumentation } from './documentation.ts';
 import { knownQuery, malformed } from './http.ts';
 import { Metrics } from './metrics.ts';
@@ -92,6 +93,7 @@ export async function createServer(
   app.useGlobalFilters(new ProblemFilter());
   logAndMeasure(fastify, app.get(Metrics));
   serveDocumentation(app, config);
+  await serveConsole(fastify, config);
   await app.init();
   await fastify.ready();
   return app;

@@ -7,7 +7,7 @@ import {
   publicSchema,
   waysOf,
 } from '@jalon/flow';
-import { catalogue } from '@jalon/workflows';
+import { catalogue, exigences } from '@jalon/workflows';
 import { Controller, Get, Header, Param, Query } from '@nestjs/common';
 import { schemaPath } from './answers.ts';
 import { diagram } from './diagram.ts';
@@ -79,6 +79,21 @@ export class WorkflowsController {
   @Header('content-type', 'image/svg+xml; charset=utf-8')
   picture(@Param('name') name: string, @Param('version') version: string): Promise<string> {
     return diagram(published(name, version));
+  }
+
+  @Get(':name/:version/requirements')
+  @Documented({
+    id: 'getRequirements',
+    tag: 'Procédures',
+    summary: 'Lire les exigences des référentiels, par chapitre et section',
+    public: true,
+    path: ['name', 'version'],
+    answers: { 200: { says: 'Les référentiels que la procédure connaît', schema: 'Requirements' } },
+    problems: ['introuvable'],
+  })
+  requirements(@Param('name') name: string, @Param('version') version: string): object {
+    published(name, version);
+    return { items: exigences[`${name}/${Number(version)}`] ?? [] };
   }
 
   @Get(':name/:version/facts/:type')

@@ -1,0 +1,130 @@
+import { Alert } from '@codegouvfr/react-dsfr/Alert';
+import { Badge } from '@codegouvfr/react-dsfr/Badge';
+import { Link, Outlet, useLocation, useMatch } from 'react-router';
+import { useSeen } from './dossier.tsx';
+import { Loaded } from './loaded.tsx';
+import { type Dossier, useDossier, type Workflow } from './reading.ts';
+import { useSession } from './session.ts';
+
+type Possible = Dossier['possible'][number];
+
+/** Agir: what is possible now, what the caller may propose first, each with its checklist. */
+export function Component() {
+  const { dossier, workflow } = useSeen();
+  const now = useDossier(dossier.id);
+  const chosen = useMatch('/dossiers/:id/agir/:type');
+  if (chosen) return <Outlet context={{ dossier, workflow }} />;
+  return <Loaded query={now}>{(found) => <Acts now={found} workflow={workflow} />}</Loaded>;
+}
+
+/** What was just recorded, told once by the address that it leads to. */
+export type Recorded = { recorded?: { label: string; revision: number } };
+
+/** Facts that touch another one: they are proposed from that one, in the timeline. */
+const CORRECTIONS: readonly string[] = ['dossier.fait-rectifie', 'dossier.fait-annule'];
+
+function Acts({ now, workflow }: { now: Dossier; workflow: Workflow }) {
+  const session = useSession();
+  const { recorded } = (useLocation().state ?? {}) as Recorded;
+  const possible = now.possible.filter(({ type }) => !CORRECTIONS.includes(type));
+  const mine = possible.filter(({ allowed }) => allowed);
+  const others = possible.filter(({ allowed }) => !allowed);
+  const leads = new Set(
+    workflow.transitions.filter(({ from, to }) => from === now.state && to !== from).map(({ fact }) => fact),
+  );
+  // What leads onwards before what may be recorded at any time.
+  const rank = ({ type }: Possible) => {
+    const fact = workflow.facts.find((one) => one.type === type);
+    if (fact?.abandons) return 3;
+    if (fact?.free) return 2;
+    return leads.has(type) ? 0 : 1;
+  };
+  const ordered = (list: readonly Possible[]) => list.toSorted((a, b) => rank(a) - rank(b));
+  return (
+    <>
+      {recorded && (
+        <Alert
+          className="fr-mb-3w"
+          role="status"
+          severity="success"
+          small
+          description={
+            <>
+              Enregistré : {recorded.label}.{' '}
+              <Link to={`/dossiers/${now.id}#r${recorded.revision}`}>Voir dans la chronologie</Link>
+            </>
+          }
+        />
+      )}
+      <h2>Ce que vous pouvez enregistrer</h2>
+      {mine.length === 0 ? (
+        <p className="fr-text--lead">
+          {session?.roles.includes('auditeur')
+            ? 'Un auditeur lit et vérifie ; il n’enregistre rien.'
+            : 'Rien pour le moment : le dossier attend quelqu’un d’autre.'}
+        </p>
+      ) : (
+        <ul className="fr-raw-list cartes">
+          {ordered(mine).map((one) => (
+            <li key={one.type} className="carte">
+              <h3 className="fr-h6 fr-mb-1w">
+                <Link to={one.type}>{one.label}</Link>
+              </h3>
+              <Crossing workflow={workflow} type={one.type} />
+              <Checklist rules={one.rules.filter(isOwn)} />
+            </li>
+          ))}
+        </ul>
+      )}
+      {others.length > 0 && (
+        <>
+          <h2 className="fr-mt-4w">Ce que d’autres peuvent enregistrer</h2>
+          <ul className="fr-raw-list cartes">
+            {ordered(others).map((one) => (
+              <li key={one.type} className="carte carte--pale">
+                <h3 className="fr-h6 fr-mb-1w">{one.label}</h3>
+                <p className="fr-mb-1w">
+                  Par : {one.by.map((role) => workflow.roles[role]?.label ?? role).join(', ')}.
+                </p>
+                <Crossing workflow={workflow} type={one.type} />
+                <Checklist rules={one.rules.filter(isOwn)} />
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </>
+  );
+}
+
+/** Rules on the date are the same for all facts: the form says them. */
+const isOwn = ({ rule, holds }: Possible['rules'][number]) => holds !== null || !rule.startsWith('date-');
+
+function Crossing({ workflow, type }: { workflow: Workflow; type: string }) {
+  const crosses = workflow.facts.find((fact) => fact.type === type)?.crosses;
+  if (!crosses) return null;
+  return (
+    <p className="fr-mb-1w">
+      <Badge small noIcon severity="new" as="span">
+        Franchit {crosses}
+      </Badge>
+    </p>
+  );
+}
+
+/** The rules of a fact: fulfilled, missing, or still to be decided by what one enters. */
+export function Checklist({ rules }: { rules: Possible['rules'] }) {
+  if (rules.length === 0) return null;
+  return (
+    <ul className="regles">
+      {rules.map(({ rule, message, holds }) => (
+        <li key={rule} className={holds === null ? 'regle' : holds ? 'regle regle--remplie' : 'regle regle--manque'}>
+          <span className="fr-sr-only">
+            {holds === null ? 'Dépend de la saisie :' : holds ? 'Remplie :' : 'Manque :'}{' '}
+          </span>
+          {message}
+        </li>
+      ))}
+    </ul>
+  );
+}

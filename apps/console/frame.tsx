@@ -1,0 +1,136 @@
+import { headerFooterDisplayItem } from '@codegouvfr/react-dsfr/Display';
+import { Footer } from '@codegouvfr/react-dsfr/Footer';
+import { Header } from '@codegouvfr/react-dsfr/Header';
+import { Notice } from '@codegouvfr/react-dsfr/Notice';
+import { SkipLinks } from '@codegouvfr/react-dsfr/SkipLinks';
+import { Suspense } from 'react';
+import { Navigate, Outlet, ScrollRestoration, useLocation, useMatches, useNavigate } from 'react-router';
+import { Waiting } from './loaded.tsx';
+import { useDefaultWorkflow, useVersion } from './reading.ts';
+import { leave, type Session, useSession, whyAbsent } from './session.ts';
+
+/** What surrounds every screen: header, navigation, notices, footer. Sends to the login whoever is not logged in. */
+export function Frame() {
+  const session = useSession();
+  const open = useMatches().some(({ handle }) => (handle as { open?: true } | undefined)?.open);
+  return (
+    <>
+      <SkipLinks
+        links={[
+          { anchor: '#contenu', label: 'Contenu' },
+          { anchor: '#fr-header-main-navigation', label: 'Menu' },
+          { anchor: '#pied', label: 'Pied de page' },
+        ]}
+      />
+      <Top session={session} />
+      <Notices />
+      <main id="contenu" tabIndex={-1} className="fr-container fr-pt-2w fr-pb-8w">
+        <Suspense fallback={<Waiting />}>{session || open ? <Outlet /> : <ToLogin />}</Suspense>
+      </main>
+      <Bottom />
+      <ScrollRestoration />
+    </>
+  );
+}
+
+function ToLogin() {
+  const { pathname, search, hash } = useLocation();
+  const back = pathname + search + hash;
+  return (
+    <Navigate replace to={whyAbsent() === 'left' ? '/connexion' : `/connexion?retour=${encodeURIComponent(back)}`} />
+  );
+}
+
+const SECTIONS = [
+  { to: '/', text: 'Tableau de bord', dossiers: true },
+  { to: '/dossiers', text: 'Dossiers', dossiers: true },
+  { to: '/procedures', text: 'Procédures', dossiers: false },
+] as const;
+
+function Top({ session }: { session: Session | null }) {
+  const { pathname } = useLocation();
+  const navigate = useNavigate();
+  const workflow = useDefaultWorkflow().data;
+  const { data: version } = useVersion();
+  const sees = session?.roles.some((role) => workflow?.roles[role]?.sees !== 'none') ?? false;
+  const current = SECTIONS.findLast(({ to }) => pathname === to || (to !== '/' && pathname.startsWith(`${to}/`)));
+  const role = session?.roles.map((name) => workflow?.roles[name]?.label ?? name).join(', ');
+  const who = [role, session?.nom, session?.org].filter(Boolean).join(' · ');
+  return (
+    <Header
+      id="fr-header"
+      brandTop={
+        <>
+          République
+          <br />
+          Française
+        </>
+      }
+      homeLinkProps={{ to: '/', title: 'Accueil - Jalon' }}
+      serviceTitle="Jalon"
+      serviceTagline="Suivi des qualifications"
+      quickAccessItems={[
+        ...(session
+          ? [
+              version?.demonstration ? (
+                {
+                  iconId: 'fr-icon-account-line' as const,
+                  text: who,
+                  linkProps: { to: '/connexion', title: `${who} - changer de rôle` },
+                }
+              ) : (
+                <span className="qui">{who}</span>
+              ),
+              {
+                iconId: 'fr-icon-logout-box-r-line' as const,
+                text: 'Se déconnecter',
+                buttonProps: {
+                  onClick: () => {
+                    leave('left');
+                    void navigate('/connexion');
+                  },
+                },
+              },
+            ]
+          : [{ iconId: 'fr-icon-account-line' as const, text: 'Se connecter', linkProps: { to: '/connexion' } }]),
+        headerFooterDisplayItem,
+      ]}
+      navigation={SECTIONS.filter(({ dossiers }) => !dossiers || sees).map(({ to, text }) => ({
+        text,
+        linkProps: { to },
+        isActive: current?.to === to,
+      }))}
+    />
+  );
+}
+
+function Notices() {
+  const { data: version } = useVersion();
+  if (!version?.demonstration) return null;
+  return (
+    <Notice
+      title="Démonstration"
+      description="Données publiques et étapes reconstituées. Ne saisissez rien de confidentiel."
+      severity="info"
+    />
+  );
+}
+
+function Bottom() {
+  const { data: version } = useVersion();
+  return (
+    <Footer
+      id="pied"
+      accessibility="non compliant"
+      accessibilityLinkProps={{ to: '/accessibilite' }}
+      contentDescription="Jalon suit les qualifications, fait par fait : chaque décision est expliquée, et peut être vérifiée."
+      domains={[]}
+      bottomItems={[
+        { text: 'Documentation de l’API', linkProps: { href: '/docs' } },
+        ...(version ? [{ text: `Version ${version.version}`, linkProps: { href: '/version' } }] : []),
+        headerFooterDisplayItem,
+      ]}
+      license="Code source sous licence MIT."
+    />
+  );
+}

@@ -1,0 +1,146 @@
+import { keepPreviousData, QueryClient, useQueries, useQuery } from '@tanstack/react-query';
+import { answered, api, ask, Problem, type Schemas } from './client.ts';
+
+/** What the screens read. One function per reading; its key says of what, so that a change can be told to whom it concerns. */
+
+/** Asks again only where asking again can help, and not before the server says so. */
+export const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 5_000,
+      retry: (failures, fault) => fault instanceof Problem && [0, 502, 503, 504].includes(fault.status) && failures < 2,
+      retryDelay: (failures, fault) => ((fault instanceof Problem && fault.retryAfter) || 2 ** failures) * 1000,
+    },
+  },
+});
+
+export type Dossier = Schemas['Dossier'];
+export type ListedDossier = Schemas['ListedDossier'];
+export type Timeline = Schemas['Timeline'];
+export type Entry = Schemas['TimelineEntry'];
+export type Workflow = Schemas['Workflow'];
+export type WorkflowName = Schemas['Dossier']['workflow'];
+
+/** Published procedures never change: they are read once. */
+const FOR_EVER = { staleTime: Number.POSITIVE_INFINITY, gcTime: Number.POSITIVE_INFINITY };
+
+export function useVersion() {
+  return useQuery({ queryKey: ['version'], queryFn: () => ask(api.GET('/version')), ...FOR_EVER });
+}
+
+export function useWorkflows() {
+  return useQuery({ queryKey: ['workflows'], queryFn: () => ask(api.GET('/api/workflows')), ...FOR_EVER });
+}
+
+export function useWorkflow(name: string, version: number) {
+  return useQuery({
+    queryKey: ['workflow', name, version],
+    queryFn: () => ask(api.GET('/api/workflows/{name}/{version}', { params: { path: { name, version } } })),
+    ...FOR_EVER,
+  });
+}
+
+/** The procedure that words are taken from where no dossier says which: the newest version of the first one. */
+export function useDefaultWorkflow() {
+  const { data } = useWorkflows();
+  const first = data?.items[0];
+  const version = Math.max(...(data?.items ?? []).filter(({ name }) => name === first?.name).map((one) => one.version));
+  return useQuery({
+    queryKey: ['workflow', first?.name, version],
+    queryFn: () =>
+      ask(api.GET('/api/workflows/{name}/{version}', { params: { path: { name: first?.name as string, version } } })),
+    enabled: first !== undefined,
+    ...FOR_EVER,
+  });
+}
+
+export type Referentiel = Schemas['Requirements']['items'][number];
+
+/** The requirements that a procedure knows, by référentiel and chapter. */
+export function useRequirements({ name, version }: WorkflowName) {
+  return useQuery({
+    queryKey: ['requirements', name, version],
+    queryFn: () =>
+      ask(api.GET('/api/workflows/{name}/{version}/requirements', { params: { path: { name, version } } })),
+    ...FOR_EVER,
+  });
+}
+
+/** JSON Schema of a payload, as much of it as is looked at. */
+export type Schema = {
+  title?: string;
+  description?: string;
+  type?: string;
+  $ref?: string;
+  enum?: string[];
+  format?: string;
+  pattern?: string;
+  maxLength?: number;
+  minItems?: number;
+  items?: Schema;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  $defs?: Record<string, Schema>;
+};
+
+function schemaOf({ name, version }: WorkflowName, type: string) {
+  return {
+    queryKey: ['schema', name, version, type],
+    queryFn: async () => {
+      const path = { name, version, type };
+      return (await ask(api.GET('/api/workflows/{name}/{version}/facts/{type}', { params: { path } }))) as Schema;
+    },
+    ...FOR_EVER,
+  };
+}
+
+export function useSchema(workflow: WorkflowName, type: string) {
+  return useQuery(schemaOf(workflow, type));
+}
+
+/** The schemas of several types of fact, those that have arrived, by type. */
+export function useSchemas(workflow: WorkflowName, types: readonly string[]): ReadonlyMap<string, Schema> {
+  return useQueries({
+    queries: types.map((type) => schemaOf(workflow, type)),
+    combine: (results) => new Map(results.flatMap(({ data }, index) => (data ? [[types[index] as string, data]] : []))),
+  });
+}
+
+export function useDossier(id: string) {
+  return useQuery({
+    queryKey: ['dossier', id, 'now'],
+    queryFn: () => ask(api.GET('/api/dossiers/{id}', { params: { path: { id } } })),
+  });
+}
+
+export function useTimeline(id: string) {
+  return useQuery({
+    queryKey: ['dossier', id, 'timeline'],
+    queryFn: () => ask(api.GET('/api/dossiers/{id}/timeline', { params: { path: { id } } })),
+  });
+}
+
+/** The facts that were recorded after a revision, oldest first. */
+export async function factsAfter(id: string, revision: number): Promise<Schemas['History']['items']> {
+  const query = revision < 0 ? { limit: 200 } : { after: revision, limit: 200 };
+  const { items } = await ask(api.GET('/api/dossiers/{id}/facts', { params: { path: { id }, query } }));
+  return items;
+}
+
+/** The query of the list, as the API documents it. */
+export type ListQuery = NonNullable<import('./api.generated.ts').operations['listDossiers']['parameters']['query']>;
+
+/** A page of the list, and the cursor of the next one. */
+export function useDossiers(query: ListQuery) {
+  return useQuery({
+    queryKey: ['dossiers', query],
+    queryFn: () => pageOfDossiers(query),
+    placeholderData: keepPreviousData,
+  });
+}
+
+export async function pageOfDossiers(query: ListQuery) {
+  const { data } = await answered(api.GET('/api/dossiers', { params: { query } }));
+  const cursor = data.next === undefined ? undefined : new URL(data.next, location.origin).searchParams.get('cursor');
+  return { items: data.items, cursor: cursor ?? undefined };
+}

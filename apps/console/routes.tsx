@@ -1,0 +1,43 @@
+import { createBrowserRouter, type RouteObject } from 'react-router';
+import { Frame } from './frame.tsx';
+import { Waiting } from './loaded.tsx';
+import { Lost, Unforeseen } from './lost.tsx';
+
+/** The screens, by their address. Each is loaded when it is first shown. */
+const screens: RouteObject[] = [
+  { path: '/', lazy: () => import('./tableau-de-bord.tsx') },
+  { path: '/dossiers', lazy: () => import('./dossiers.tsx') },
+  { path: '/dossiers/nouveau', lazy: () => import('./opening.tsx') },
+  {
+    path: '/dossiers/:id',
+    lazy: () => import('./dossier.tsx'),
+    children: [
+      { index: true, lazy: () => import('./chronologie.tsx') },
+      {
+        path: 'agir',
+        lazy: () => import('./agir.tsx'),
+        children: [{ path: ':type', lazy: () => import('./proposal.tsx') }],
+      },
+      { path: 'machine', lazy: () => import('./machine.tsx') },
+    ],
+  },
+  { path: '/procedures', lazy: () => import('./procedures.tsx'), handle: { open: true } },
+  { path: '/procedures/:name/:version', lazy: () => import('./procedure.tsx'), handle: { open: true } },
+  { path: '/connexion', lazy: () => import('./connexion.tsx'), handle: { open: true } },
+  { path: '/retour', lazy: () => import('./retour.tsx'), handle: { open: true } },
+  { path: '/accessibilite', lazy: () => import('./accessibilite.tsx'), handle: { open: true } },
+];
+
+export const router = createBrowserRouter([
+  {
+    element: <Frame />,
+    hydrateFallbackElement: <Waiting />,
+    errorElement: <Unforeseen />,
+    children: [
+      {
+        errorElement: <Unforeseen />,
+        children: [...screens, { path: '*', element: <Lost />, handle: { open: true } }],
+      },
+    ],
+  },
+]);

@@ -1,0 +1,93 @@
+/** French words for what the API says in codes: dates, durations, periods. Everything is said in the time of Paris. */
+
+const day = new Intl.DateTimeFormat('fr-FR', { dateStyle: 'long', timeZone: 'UTC' });
+const shortDay = new Intl.DateTimeFormat('fr-FR', { dateStyle: 'short', timeZone: 'UTC' });
+const instant = new Intl.DateTimeFormat('fr-FR', { dateStyle: 'long', timeStyle: 'short', timeZone: 'Europe/Paris' });
+const time = new Intl.DateTimeFormat('fr-FR', { timeStyle: 'short', timeZone: 'Europe/Paris' });
+const month = new Intl.DateTimeFormat('fr-FR', { month: 'long', year: 'numeric', timeZone: 'UTC' });
+const isoDay = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeZone: 'Europe/Paris' });
+
+/** « 1er juillet 2025 », of `2025-07-01`; what is no date comes back as it is. */
+export function inWords(date: string): string {
+  return isDate(date) ? day.format(new Date(date)).replace(/^1 /, '1er ') : date;
+}
+
+/** « 01/07/2025 », of `2025-07-01`. */
+export function short(date: string): string {
+  return isDate(date) ? shortDay.format(new Date(date)) : date;
+}
+
+/** « 1er juillet 2025 à 14:02 », of an instant. */
+export function momentInWords(iso: string): string {
+  return instant.format(new Date(iso)).replace(/^1 /, '1er ');
+}
+
+/** « 14:02 », of an instant. */
+export function hourOf(moment: Date): string {
+  return time.format(moment);
+}
+
+/** The calendar date in Paris, of an instant. */
+export function dayOf(moment: string | Date): string {
+  return isoDay.format(new Date(moment));
+}
+
+/** Today in Paris. */
+export function today(): string {
+  return dayOf(new Date());
+}
+
+/** « 1 jour », « 142 jours ». */
+export function days(count: number): string {
+  return `${count.toLocaleString('fr-FR')} jour${Math.abs(count) > 1 ? 's' : ''}`;
+}
+
+/** Whole days from a date to another, both `YYYY-MM-DD`. */
+export function daysBetween(from: string, to: string): number {
+  return Math.round((Date.parse(to) - Date.parse(from)) / 86_400_000);
+}
+
+/** « 2e trimestre 2026 », of `2026-T2`; `2026-S1`, `2026-06`, `2026` and dates likewise. */
+export function periodInWords(period: string): string {
+  const [, year, part, rank] = /^(\d{4})-([TS])(\d)$/.exec(period) ?? [];
+  if (year) return `${rank === '1' ? '1er' : `${rank}e`} ${part === 'T' ? 'trimestre' : 'semestre'} ${year}`;
+  return /^\d{4}-\d{2}$/.test(period) ? month.format(new Date(`${period}-01`)) : inWords(period);
+}
+
+/** « Sous-traitants », of « sous-traitants ». */
+export function capital(text: string): string {
+  return text.charAt(0).toLocaleUpperCase('fr-FR') + text.slice(1);
+}
+
+/** « 3 dossiers », « 1 dossier », « aucun dossier ». */
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  if (count === 0) return `aucun ${noun}`;
+  return `${count.toLocaleString('fr-FR')} ${count > 1 ? plural : noun}`;
+}
+
+const isDate = (text: string) => /^\d{4}-\d{2}-\d{2}$/.test(text);
+
+/** What a milestone worked towards is called: J0 to J3, « Suivi » once qualified, « Terminé » at the end. */
+export function jalonInWords(jalon: string): string {
+  return { suivi: 'Suivi', fin: 'Terminé' }[jalon] ?? jalon;
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  'mesures-de-securite': 'Mesures de sécurité',
+  reseaux: 'Réseaux',
+  equipements: 'Équipements',
+  defavorable: 'Défavorable',
+  'sous-traitants': 'Sous-traitants',
+};
+
+/** A word of a closed list as it is said: « Non conforme », of `non-conforme`. */
+export function wordOf(code: string): string {
+  return WORDS[code] ?? capital(code.replaceAll('-', ' '));
+}
+
+const countries = new Intl.DisplayNames('fr', { type: 'region' });
+
+/** « France », of `FR`. */
+export function countryOf(code: string): string {
+  return countries.of(code) ?? code;
+}
