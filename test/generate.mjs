@@ -162,8 +162,7 @@ function manual(workflow, hash, choix, { mermaid, payloadSchema, waysOf }) {
       '',
       `${code(fact.type)}, par : ${fact.by.map(role).join(', ')}.${marks.length > 0 ? ` Ce fait ${marks.join(' ; ')}.` : ''}`,
       '',
-      ...where,
-      '',
+      ...(where.length > 0 ? [...where, ''] : []),
       ...payload(schemas.get(fact.type), fact),
       ...(rules.size > 0
         ? ['Règles :', '', ...[...rules].map(([name, message]) => `- ${message} (${code(name)})`), '']
