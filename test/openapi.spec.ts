@@ -271,7 +271,13 @@ describe('what it tells is true', () => {
 
   test('of the public pages', async () => {
     const workflow = '/api/workflows/secnumcloud/1';
-    for (const page of ['/api/workflows', workflow, `${workflow}/diagram.svg`, `${workflow}/facts/j0.acceptee`])
+    for (const page of [
+      '/api/workflows',
+      workflow,
+      `${workflow}/requirements`,
+      `${workflow}/diagram.svg`,
+      `${workflow}/facts/j0.acceptee`,
+    ])
       expect((await checked(null, 'GET', page)).status).toBe(200);
     for (const page of ['/health/live', '/health/ready', '/version', '/metrics', '/problems', '/problems/interdit'])
       expect((await checked(null, 'GET', page)).status).toBe(200);

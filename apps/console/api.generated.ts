@@ -1229,6 +1229,7 @@ export interface components {
                     /** @enum {string} */
                     sees: "all" | "own" | "none";
                     recordsForOthers?: boolean;
+                    subscribes?: boolean;
                 };
             };
             parties: {
@@ -1292,6 +1293,9 @@ export interface components {
             free?: boolean;
             /** @description Son contenu peut être effacé */
             erasable?: boolean;
+            /** @description Une date seule le rend vrai : une correction qui le rend faux l’annule */
+            lapses?: boolean;
+            annulledBy?: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];
             /** @description Met fin au dossier à la demande du demandeur */
             abandons?: boolean;
             withheldFrom?: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];
@@ -1310,6 +1314,13 @@ export interface components {
                     here: string;
                     closing: string;
                 };
+                /** @description Fin d’une validité */
+                validity?: boolean;
+                /**
+                 * @description Le fait que l’horloge propose quand elle passe
+                 * @enum {string}
+                 */
+                proposes?: "candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee" | "dossier.fait-rectifie" | "dossier.fait-annule" | "dossier.version-changee";
             }[];
         };
         /** @description JSON Schema 2020-12 */
