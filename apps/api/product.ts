@@ -19,11 +19,13 @@ import {
   Chronologie,
   DeadlineList,
   DossierList,
+  OwnRows,
   openKept,
   openPostgresKept,
   type ReadModelFeed,
+  StatisticsReader,
 } from '@jalon/projections';
-import { catalogue } from '@jalon/workflows';
+import { catalogue, constats, registre } from '@jalon/workflows';
 import manifest from '../../package.json' with { type: 'json' };
 import { Config } from './config.ts';
 import { type Leaving, openLeaving } from './delivery.ts';
@@ -54,6 +56,10 @@ export type Product = {
   list: DossierList;
   deadlines: DeadlineList;
   calendarTokens: CalendarTokens;
+  /** What evaluations found, and the public register. */
+  findings: OwnRows;
+  register: OwnRows;
+  statistics: StatisticsReader;
   /** What leaves, to streams, the feed and webhooks. */
   leaving: Leaving;
   clock: () => Date;
@@ -109,11 +115,16 @@ export async function openProduct(
       await kept.close();
       await closeLog();
     };
-    const timelines = new Chronologie(store, catalogue);
-    const list = new DossierList(store, catalogue);
-    const deadlines = new DeadlineList(store, catalogue);
-    const calendarTokens = new CalendarTokens(kept);
-    const read = { projector, timelines, list, deadlines, calendarTokens };
+    const read = {
+      projector,
+      timelines: new Chronologie(store, catalogue),
+      list: new DossierList(store, catalogue),
+      deadlines: new DeadlineList(store, catalogue),
+      calendarTokens: new CalendarTokens(kept),
+      findings: new OwnRows(store, catalogue, constats),
+      register: new OwnRows(store, catalogue, registre),
+      statistics: new StatisticsReader(store),
+    };
     return { folder, journal, soleWriter, directory, engine, ...read, leaving, clock, close };
   } catch (fault) {
     await closeLog();

@@ -2,6 +2,7 @@ import { type CalendarDate, type Catalogue, daysBetween, type PublishedWorkflow,
 import { type Asked, behalfPerson, type Disclosed, type Source, shownName } from '@jalon/journal';
 import { type CompiledQuery, sql } from 'kysely';
 import { type ClosedDeadline, deadlineLabel, followDeadlines, type OpenDeadline } from './deadlines.ts';
+import { milestoneNames } from './milestones.ts';
 import type { Correction, Projection, ReadFact } from './projection.ts';
 import { stateAfter } from './readings.ts';
 import type { ReadModelStore } from './store.ts';
@@ -348,18 +349,6 @@ function milestonesOf(workflow: PublishedWorkflow | undefined, standing: Standin
       fact: view.hidden(type) ? null : fact,
     };
   });
-}
-
-const milestoneLists = new WeakMap<PublishedWorkflow, string[]>();
-
-/** The milestones of a workflow: what its facts cross, in the order in which they are declared. */
-function milestoneNames(workflow: PublishedWorkflow): string[] {
-  let names = milestoneLists.get(workflow);
-  if (!names) {
-    names = [...new Set([...workflow.facts.values()].flatMap(({ crosses }) => crosses ?? []))];
-    milestoneLists.set(workflow, names);
-  }
-  return names;
 }
 
 function targetsOf({ targets, crossed }: Standing, { hidden, today }: TimelineView): ShownTarget[] {
