@@ -4,7 +4,7 @@ import { type CompiledQuery, sql } from 'kysely';
 import { type ClosedDeadline, deadlineLabel, followDeadlines, type OpenDeadline } from './deadlines.ts';
 import { milestoneNames } from './milestones.ts';
 import type { Correction, Projection, ReadFact } from './projection.ts';
-import { stateAfter } from './readings.ts';
+import { endsDossier, stateAfter } from './readings.ts';
 import type { ReadModelStore } from './store.ts';
 import { announcedTarget, isMissed, periodEnd, type Target } from './targets.ts';
 
@@ -148,11 +148,11 @@ export const chronologie: Projection<Standing> = {
   fold(head, read) {
     const { dossier, event, workflow } = read;
     const { revision } = event.envelope;
-    const { state, jalon, final } = stateAfter(read);
+    const { state, jalon } = stateAfter(read);
     const annulled = read.corrected?.kind === 'annulled';
     const deadlines = annulled
       ? { open: head?.open ?? [], closed: [] }
-      : followDeadlines(head?.open ?? [], read, final);
+      : followDeadlines(head?.open ?? [], read, endsDossier(read));
     const entry = entryOf(read, head?.jalon ?? jalon, deadlines.closed);
     const target = annulled ? undefined : announcedTarget(read);
     const next: Standing = {
