@@ -63,8 +63,8 @@ type Answered = {
   says: string;
   schema?: string | readonly string[];
   media?: string;
-  /** Other media types in which the same may be asked for. */
-  otherMedia?: readonly string[];
+  /** Other media types in which the same may be asked for; with the name of the schema of each line, where it is JSON. */
+  otherMedia?: Readonly<Record<string, string | null>>;
   headers?: readonly (keyof typeof ANSWERED_HEADERS)[];
 };
 
@@ -126,7 +126,7 @@ export function Documented(route: Documentation): MethodDecorator {
 }
 
 function answered(status: number, answer: Answered) {
-  const { says, schema, media = 'application/json', otherMedia = [], headers = [] } = answer;
+  const { says, schema, media = 'application/json', otherMedia = {}, headers = [] } = answer;
   if (status === 204) return ApiResponse({ status, description: says });
   const choices = [schema ?? []].flat().map(ref);
   const content = choices.length > 1 ? { anyOf: choices } : (choices[0] ?? { type: 'string' });
@@ -136,7 +136,9 @@ function answered(status: number, answer: Answered) {
     ...headersOf(headers),
     content: {
       [media]: { schema: content },
-      ...Object.fromEntries(otherMedia.map((other) => [other, { schema: { type: 'string' } }])),
+      ...Object.fromEntries(
+        Object.entries(otherMedia).map(([other, line]) => [other, { schema: line ? ref(line) : { type: 'string' } }]),
+      ),
     },
   } as never);
 }

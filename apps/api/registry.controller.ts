@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
-import { negotiate } from '@fastify/accept-negotiator';
 import { UUID } from '@jalon/flow';
 import { CursorRefused, type OwnQuery, type Page } from '@jalon/projections';
 import { COLONNES, constatDe, type Inscription, inscriptionAu, lignesDe } from '@jalon/workflows';
 import { Controller, Get, Inject, Query, Req, Res, StreamableFile } from '@nestjs/common';
 import { stringify } from 'csv-stringify/sync';
+import Negotiator from 'negotiator';
 import { nextLink, pageAnswer } from './answers.ts';
 import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed } from './http.ts';
@@ -69,7 +69,7 @@ export class RegistryController {
       200: {
         says: 'Le registre',
         schema: 'RegisterPage',
-        otherMedia: [CSV, JSON_LINES],
+        otherMedia: { [CSV]: null, [JSON_LINES]: 'Registered' },
         headers: ['Link', 'X-Position'],
       },
     },
@@ -81,9 +81,8 @@ export class RegistryController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
     const limit = limitOf(given);
-    const { accept } = request.headers;
     // Whoever accepts none of them is given JSON all the same (RFC 9110, section 15.5.7).
-    const media = (accept && negotiate(accept, OFFERED)) || OFFERED[0];
+    const media = new Negotiator(request).mediaType(OFFERED);
     await caughtUp(this.product, reply, given['min-position']);
     reply.header('vary', 'accept');
     if (media === CSV) return whole(`${CSV}; charset=utf-8; header=present`, this.#table());
