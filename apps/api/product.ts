@@ -27,6 +27,7 @@ import {
 } from '@jalon/projections';
 import { catalogue, constats, registre } from '@jalon/workflows';
 import manifest from '../../package.json' with { type: 'json' };
+import { openTimekeeper, type Timekeeper } from './clock.ts';
 import { Config } from './config.ts';
 import { type Leaving, openLeaving } from './delivery.ts';
 import { type Alarm, followJournal } from './read-models.ts';
@@ -62,6 +63,8 @@ export type Product = {
   statistics: StatisticsReader;
   /** What leaves, to streams, the feed and webhooks. */
   leaving: Leaving;
+  /** What makes true what a date does. */
+  timekeeper: Timekeeper;
   clock: () => Date;
   close(): Promise<void>;
 };
@@ -83,12 +86,13 @@ export async function openProduct(
   const journal = new ReservableJournal(log);
   const soleWriter = ESDB_URL === undefined;
   try {
+    const salt = drawSalts();
     const engine = new Engine({
       journal,
       directory,
       catalogue,
       clock,
-      entropy: { uuid: randomUUID, salt: drawSalts() },
+      entropy: { uuid: randomUUID, salt },
       software: SOFTWARE,
       soleWriter,
       factsHeld: FACTS_HELD,
@@ -110,6 +114,7 @@ export async function openProduct(
       throw fault;
     }
     const close = async () => {
+      await timekeeper.close();
       await leaving.close();
       await stop();
       await kept.close();
@@ -125,7 +130,9 @@ export async function openProduct(
       register: new OwnRows(store, catalogue, registre),
       statistics: new StatisticsReader(store),
     };
-    return { folder, journal, soleWriter, directory, engine, ...read, leaving, clock, close };
+    const keeping = { engine, journal, projector, deadlines: read.deadlines, clock, salt, software: SOFTWARE, alarm };
+    const timekeeper = openTimekeeper(keeping, config, shared);
+    return { folder, journal, soleWriter, directory, engine, ...read, leaving, timekeeper, clock, close };
   } catch (fault) {
     await closeLog();
     throw fault;
