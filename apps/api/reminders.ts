@@ -53,7 +53,7 @@ const BEFORE_A_DATE: readonly Delay[] = [
 ];
 
 /** How long after its moment a reminder is still worth recording: the clock may have been stopped. */
-export const REMEMBERED_DAYS = 62;
+const REMEMBERED_DAYS = 62;
 
 /** Namespace (RFC 9562) of the ids of reminders. Never to be changed: each is recorded once by its id. */
 const NAMESPACE = '6a1d1c0e-0a6f-4b3e-9a54-0d1f7b9f4c52';

@@ -6622,7 +6622,7 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["RegisterPage"];
                     "text/csv": string;
-                    "application/x-ndjson": string;
+                    "application/x-ndjson": components["schemas"]["Registered"];
                 };
             };
             /** @description Requête mal formée : /problems/requete-mal-formee */

@@ -16,7 +16,7 @@ export type Counted = {
 };
 
 /** What a duration is counted from when it is not a milestone. */
-export const DEPOSIT = 'depot';
+const DEPOSIT = 'depot';
 
 /** How long dossiers took from one milestone to the next, and from the opening to the first and the last of them. */
 export const statistiques: Projection<Counted> = {

@@ -3,10 +3,10 @@ import type { Service } from './v1/facts.ts';
 
 /** What a qualification may be to the public. A qualification called into question stays what it was before. */
 export const STATUTS = ['valide', 'suspendue', 'abrogee', 'retiree', 'renoncee', 'expiree'] as const;
-export type Statut = (typeof STATUTS)[number];
+type Statut = (typeof STATUTS)[number];
 
 /** A change of status, from which day on, and by which decision. */
-export type Etape = { statut: Statut; depuis: CalendarDate; decision?: string };
+type Etape = { statut: Statut; depuis: CalendarDate; decision?: string };
 
 /** A qualification in the public register, as of a day. Reserves are not public. */
 export type Inscription = {
