@@ -182,7 +182,7 @@ describe('les champs publics', () => {
     ...[
       'reference',
       'conditions',
-  'fait',
+      'fait',
       'decision',
       'decideeLe',
       'notifieeLe',
