@@ -9,6 +9,7 @@ export * from './fact.ts';
 export * from './fates.ts';
 export * from './fields.ts';
 export * from './public-view.ts';
+export * from './read-model.ts';
 export * from './readings.ts';
 export * from './schema.ts';
 export * from './situation.ts';
