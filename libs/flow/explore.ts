@@ -11,7 +11,7 @@ import {
 import { type Decision, decide } from './decide.ts';
 import type { Invariant } from './invariant.ts';
 import { beginning, type PastFact, type Situation } from './situation.ts';
-import type { Workflow } from './workflow.ts';
+import type { StateSpec, Workflow } from './workflow.ts';
 
 /** Something that does not hold: which invariant, what is wrong, and the shortest path that shows it, fact by fact. */
 export type Fault = {
@@ -70,19 +70,24 @@ export function explore(workflow: Workflow, exploration: Exploration): Explored 
   return new Expedition(workflow, exploration).run();
 }
 
-/** A dossier on its way: where it stands, what invariants remember, which fact led there from which other. */
-type Node = { situation: Situation; memories: readonly unknown[]; parent: Node | null; step: Step | null };
-type Step = { fact: PastFact; to: string };
+/** A path: the fact that ended it, in a line, and what came before; null before the first. */
+type Path = { line: string; before: Path } | null;
 
-/** An abstract state: its first dossier, and where each proposal leads from there (null: refused). */
-type Place = { key: string; first: Node; depth: number; leads: Leads; marks: Set<string> };
+/** A dossier on its way: where it stands, what invariants remember, how it came there. */
+type Node = { situation: Situation; memories: readonly unknown[]; path: Path };
+
+/**
+ * An abstract state: how it was first reached, and where each proposal leads from there (null: refused). `marks` tell
+ * apart the dossiers that reached it, until enough of them did.
+ */
+type Place = { key: string; state: StateSpec; path: Path; depth: number; leads: Leads; marks: Set<string> | null };
 type Leads = Map<string, Place | null>;
 
 class Expedition {
   readonly #seen: Seen = { reads: new Map(), asks: new Set(), verdicts: new Map() };
   readonly #workflow: Workflow;
   readonly #places = new Map<string, Place>();
-  readonly #queue: { node: Node; place: Place }[] = [];
+  #queue: { node: Node; place: Place; first: boolean }[] = [];
   /** Samples that were found to be such as somebody could propose. */
   readonly #checked = new Set<string>();
   readonly #labels = new Map<string, string>();
@@ -103,11 +108,14 @@ class Expedition {
 
   run(): Explored {
     const memories = this.exploration.invariants.map(({ starts }) => starts);
-    this.#arrive({ situation: beginning(this.#workflow), memories, parent: null, step: null }, 0);
-    for (let next = 0; next < this.#queue.length; next += 1) {
-      const { node, place } = this.#queue[next] as { node: Node; place: Place };
-      if (place.first === node) this.#expand(node, place);
-      else this.#compare(node, place);
+    this.#arrive({ situation: beginning(this.#workflow), memories, path: null }, 0);
+    // What is as many facts deep at a time: dossiers are let go when all of them were followed.
+    while (this.#queue.length > 0) {
+      const wave = this.#queue;
+      this.#queue = [];
+      for (const { node, place, first } of wave)
+        if (first) this.#expand(node, place);
+        else this.#compare(node, place);
     }
     if (this.exploration.enforces === undefined) this.#seekDeadEnd();
     const places = [...this.#places.values()];
@@ -134,13 +142,15 @@ class Expedition {
     let place = this.#places.get(key);
     if (place === undefined) {
       if (this.#places.size >= limit) throw new ExplorationTooLarge(`${name}: more than ${limit} states.`);
-      place = { key, first: node, depth, leads: new Map(), marks: new Set([this.#markOf(situation)]) };
+      const marks = compares > 0 ? new Set([this.#markOf(situation)]) : null;
+      place = { key, state: situation.state, path: node.path, depth, leads: new Map(), marks };
       this.#places.set(key, place);
-      this.#queue.push({ node, place });
-    } else if (place.marks.size <= compares) {
+      this.#queue.push({ node, place, first: true });
+    } else if (place.marks) {
       const mark = this.#markOf(situation);
-      if (!place.marks.has(mark)) this.#queue.push({ node, place });
+      if (!place.marks.has(mark)) this.#queue.push({ node, place, first: false });
       place.marks.add(mark);
+      if (place.marks.size > compares) place.marks = null;
     }
     return place;
   }
@@ -169,19 +179,17 @@ class Expedition {
     }
     for (const [i, invariant] of this.exploration.invariants.entries())
       for (const type of invariant.expects?.(node.situation, node.memories[i]) ?? [])
-        if (!accepted.has(type)) this.#blame(invariant, `${type} n'est pas accepté en ${from}.`, told(node));
+        if (!accepted.has(type)) this.#blame(invariant, `${type} n'est pas accepté en ${from}.`, node.path);
   }
 
   /** Where an accepted fact leads. A path goes on after a fault: one invariant must not hide what another would find. */
   #follow(node: Node, fact: PastFact, { next, to, crosses }: Accepted, depth: number): Place {
-    const step = { fact, to };
+    const path = { line: line(fact, to), before: node.path };
     const happened = { before: node.situation, fact, after: next, ...(crosses === undefined ? {} : { crosses }) };
     const memories = this.exploration.invariants.map((invariant, i) =>
-      invariant.watch(node.memories[i], happened, (fault) =>
-        this.#blame(invariant, fault, [...told(node), line(step)]),
-      ),
+      invariant.watch(node.memories[i], happened, (fault) => this.#blame(invariant, fault, path)),
     );
-    return this.#arrive({ situation: next, memories, parent: node, step }, depth);
+    return this.#arrive({ situation: next, memories, path }, depth);
   }
 
   /** Proposes the same to another dossier of a place. */
@@ -198,7 +206,7 @@ class Expedition {
       throw new AbstractionRefused(
         [
           `${this.exploration.name}: two dossiers count as one, but ${label} is not the same to them:`,
-          ...[`${said(one)} after`, ...told(place.first), `${said(other)} after`, ...told(node)],
+          ...[`${said(one)} after`, ...told(place.path), `${said(other)} after`, ...told(node.path)],
         ].join('\n'),
       );
     }
@@ -244,16 +252,16 @@ class Expedition {
     return known ?? label;
   }
 
-  #blame({ name, sentence }: Pick<Invariant, 'name' | 'sentence'>, fault: string, path: readonly string[]): void {
+  #blame({ name, sentence }: Pick<Invariant, 'name' | 'sentence'>, fault: string, path: Path): void {
     if (this.#faults.has(name)) return;
-    this.#faults.set(name, { exploration: this.exploration.name, invariant: name, sentence, fault, path });
+    this.#faults.set(name, { exploration: this.exploration.name, invariant: name, sentence, fault, path: told(path) });
   }
 
   /** Looks for a state from which no end is reached: no final state or, in a procedure without one, no other state. */
   #seekDeadEnd(): void {
     const places = [...this.#places.values()];
-    const finals = places.filter(({ first }) => first.situation.state.final);
-    const moves = this.#onwards.filter(({ from, to }) => from.first.situation.state !== to.first.situation.state);
+    const finals = places.filter(({ state }) => state.final);
+    const moves = this.#onwards.filter(({ from, to }) => from.state !== to.state);
     const alive = new Set(finals.length > 0 ? finals : moves.map(({ from }) => from));
     const before = new Map<Place, Place[]>();
     for (const { from, to } of this.#onwards) {
@@ -262,8 +270,8 @@ class Expedition {
       else before.set(to, [from]);
     }
     for (const place of alive) for (const from of before.get(place) ?? []) alive.add(from);
-    const stuck = places.find((place) => !alive.has(place))?.first;
-    if (stuck) this.#blame(NO_DEAD_END, `Rien ne mène de ${stuck.situation.state.state} à une fin.`, told(stuck));
+    const stuck = places.find((place) => !alive.has(place));
+    if (stuck) this.#blame(NO_DEAD_END, `Rien ne mène de ${stuck.state.state} à une fin.`, stuck.path);
   }
 }
 
@@ -272,13 +280,13 @@ type Accepted = Extract<Decision, { accepted: true }>;
 /** Late enough for every path: that no date is in the future is not the machine's affair. */
 const LAST_DAY = '2199-12-31';
 
-function told(node: Node): string[] {
+function told(path: Path): string[] {
   const lines: string[] = [];
-  for (let at: Node | null = node; at?.step; at = at.parent) lines.push(line(at.step));
+  for (let at = path; at; at = at.before) lines.push(at.line);
   return lines.reverse();
 }
 
-function line({ fact: { type, effectiveAt, actor }, to }: Step): string {
+function line({ type, effectiveAt, actor }: PastFact, to: string): string {
   const who = actor.sub === actor.role ? actor.role : `${actor.role}, ${actor.sub}`;
   return `${effectiveAt} ${type} (${who}) → ${to}`;
 }
