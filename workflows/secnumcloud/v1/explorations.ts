@@ -110,23 +110,20 @@ const REGLES_DE_DATES = [
   ...['audit-planifie', 'audit-ouvert', 'pas-avant-la-decision', 'effet-pas-apres-la-fin-de-validite'],
 ];
 
-const SANS_REGLE =
-  'Toute autre règle est tenue pour vraie : chaque chemin réel est parmi ceux qui sont suivis, quels que soient les contenus.';
-
 /** What is explored of this version, as far as that. */
 export function explorations({ compares, limit, ...bornes }: Etendue): Exploration[] {
   const { audits, ecarts, jours } = bornes;
   const commun = { compares, limit, ignores: SANS_EFFET };
-  const delai = `Chaque fait prend effet au plus ${jours.at(-1)} jour(s) après le dernier.`;
+  const delai = `chaque fait prend effet ${jours.at(-1)} jour(s) au plus après le dernier fait daté`;
   return [
     {
       ...commun,
       name: 'procedure-entiere',
       label: 'Toute la procédure, toutes ses règles',
-      kept: "tout ce qu'une règle peut encore demander : un audit clos par sa phase, un écart ouvert par sa gravité et son plan, l'avis par son auteur ; un écart levé ou une exigence conforme ne comptent plus",
+      kept: "tout ce qu'une règle peut encore demander ; d'un audit clos sa phase, d'un écart ouvert sa gravité et son plan, d'un écart levé rien",
       bounds: [
-        `Au plus ${audits} audit(s) planifié(s) ou ouvert(s) par phase et ${ecarts} écart(s) ouvert(s) à la fois ; autant d'audits clos et d'écarts levés qu'on veut.`,
-        "Deux phases, deux stratégies, deux services, deux personnes ; pour chaque règle, un contenu qui la respecte et un qui l'enfreint.",
+        `${audits} audit(s) planifié(s) ou ouvert(s) au plus par phase et ${ecarts} écart(s) ouvert(s) à la fois, autant d'audits clos et d'écarts levés qu'on veut`,
+        "deux phases, deux stratégies, deux services, deux personnes ; pour chaque règle, un contenu qui la respecte et un qui l'enfreint",
         delai,
       ],
       keeps: toutCeQuiCompte,
@@ -139,7 +136,7 @@ export function explorations({ compares, limit, ...bornes }: Etendue): Explorati
       name: 'jalons',
       label: 'Jalons et états finals',
       kept: "l'état, et où reprendre",
-      bounds: [SANS_REGLE],
+      bounds: ['aucune : ni les contenus, ni les dates, ni les personnes ne comptent'],
       enforces: [],
       keeps: retour,
       samples: UNIQUES,
@@ -151,7 +148,7 @@ export function explorations({ compares, limit, ...bornes }: Etendue): Explorati
       name: 'contradictoire',
       label: 'Griefs et sanctions',
       kept: "l'état, où reprendre, les griefs en cours et la date jusqu'à laquelle y répondre",
-      bounds: [SANS_REGLE, delai],
+      bounds: [delai],
       enforces: ['contradictoire-respecte'],
       keeps: (dossier: Dossier) => ({ ...retour(dossier), griefs: griefs(dossier) }),
       samples: { ...UNIQUES, 'suivi.griefs-notifies': griefsDates([-1, ...jours]) },
@@ -163,7 +160,7 @@ export function explorations({ compares, limit, ...bornes }: Etendue): Explorati
       name: 'quatre-yeux',
       label: 'Avis et décision',
       kept: "l'état, où reprendre, l'auteur de l'avis",
-      bounds: [SANS_REGLE, 'Trois personnes : deux de même émetteur, et un homonyme chez un autre.'],
+      bounds: ['trois personnes, dont deux de même émetteur et deux de même sujet'],
       enforces: ['quatre-yeux'],
       keeps: (dossier: Dossier) => ({ ...retour(dossier), avis: etape(dossier) === 'j3' ? auteur(dossier) : null }),
       samples: {
@@ -177,8 +174,8 @@ export function explorations({ compares, limit, ...bornes }: Etendue): Explorati
       ...commun,
       name: 'dates',
       label: 'Dates',
-      kept: "l'état, où reprendre, et les dates dont une règle dépend encore, en jours depuis le dernier fait",
-      bounds: [SANS_REGLE, delai, 'Chaque fait est aussi proposé la veille du dernier. Un audit à la fois.'],
+      kept: "l'état, où reprendre, et les dates dont une règle dépend encore, en jours depuis le dernier fait daté",
+      bounds: [`${delai}, ou la veille`, 'un audit à la fois', 'une validité de un ou deux jours'],
       enforces: REGLES_DE_DATES,
       keeps: dates,
       samples: datees(bornes),
