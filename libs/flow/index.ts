@@ -1,3 +1,4 @@
+export * from './abstraction.ts';
 export * from './catalogue.ts';
 export * from './checklist.ts';
 export * from './correct.ts';
@@ -5,9 +6,12 @@ export * from './corrections.ts';
 export * from './dates.ts';
 export * from './decide.ts';
 export * from './describe.ts';
+export * from './explore.ts';
 export * from './fact.ts';
 export * from './fates.ts';
 export * from './fields.ts';
+export * from './invariant.ts';
+export * from './prove.ts';
 export * from './public-view.ts';
 export * from './read-model.ts';
 export * from './readings.ts';
