@@ -118,6 +118,20 @@ describe('A subscriber', () => {
     expect(slow.ids).toEqual(ids);
   });
 
+  test('is one of 200, of which 20 never read: the others get everything in order, and those once they read', async () => {
+    const readers = await Promise.all(Array.from({ length: 200 }, () => subscribe(AGENT)));
+    const stalled = readers.filter((_, i) => i % 10 === 3);
+    for (const reader of stalled) reader.stall();
+    const ids = await record(120);
+    for (const reader of readers) if (!stalled.includes(reader)) await got(reader, 120);
+    for (const reader of readers) if (!stalled.includes(reader)) expect(reader.ids).toEqual(ids);
+    // Nothing is kept for them: what they miss, they read from the journal.
+    expect(stalled.map(({ writes }) => writes)).toEqual(stalled.map(() => 2));
+    for (const reader of stalled) reader.read();
+    for (const reader of stalled) await got(reader, 120);
+    for (const reader of stalled) expect(reader.ids).toEqual(ids);
+  }, 20_000);
+
   test('gets the same bytes as others who may see the same', async () => {
     const readers = [await subscribe(AGENT), await subscribe(viewOf(['agent'])), await subscribe(AGENT, 'start')];
     await record(10);
