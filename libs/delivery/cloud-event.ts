@@ -59,8 +59,8 @@ export function toCloudEvent({ envelope, data }: StoredEvent, { base, dossier, j
     subject: dossier,
     time: recordedAt,
     datacontenttype: 'application/json',
-    ...(workflow ? { dataschema: publicSchemaAddress(base, workflow, type) } : {}),
-    revision,
+    // A reminder has no place in its dossier, nor a procedure that declares it.
+    ...(workflow ? { dataschema: publicSchemaAddress(base, workflow, type), revision } : {}),
     ...(jalon === undefined ? {} : { jalon }),
     effectivedate: effectiveAt,
     traceparent: traceparentOf(correlationId, id),
