@@ -70,7 +70,7 @@ export function toCloudEvent({ envelope, data }: StoredEvent, { base, dossier, j
 }
 
 /** Where the JSON Schema of a fact's public view is served. */
-export function publicSchemaAddress(base: string, { name, version }: { name: string; version: number }, type: string) {
+function publicSchemaAddress(base: string, { name, version }: { name: string; version: number }, type: string) {
   return `${base}/api/workflows/${name}/${version}/facts/${type}?view=public`;
 }
 
