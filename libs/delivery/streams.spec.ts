@@ -365,11 +365,11 @@ describe('A stream', () => {
 
   test('ends when the right to it does, at the end of an event, and says why', async () => {
     const reader = new Reader();
-    const until_ = office.now.getTime() + 60_000;
-    await leaving.streams.open({ view: AGENT, from: 'now', sink: reader.sink, until: until_ });
+    const expiry = office.now.getTime() + 60_000;
+    await leaving.streams.open({ view: AGENT, from: 'now', sink: reader.sink, until: expiry });
     await record(1);
     await got(reader, 1);
-    office.now = new Date(until_);
+    office.now = new Date(expiry);
     await record(1);
     await until(async () => reader.ended);
     expect(reader.text).toMatch(/\n\n: Le jeton a expiré\.\n\n$/);

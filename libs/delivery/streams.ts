@@ -209,7 +209,10 @@ class Stream {
       while (this.tail.range(AT_ONCE) === null && !this.#ended) {
         const chunk = this.#chunk(await this.tail.take(AT_ONCE));
         if (chunk && !this.#ended) this.#write(chunk);
-        if (this.#full) await new Promise<void>((resolve) => this.sink.drained(resolve));
+        if (!this.#full) continue;
+        // Many may wait like this one: none of them holds anything.
+        this.tail.release();
+        await new Promise<void>((resolve) => this.sink.drained(resolve));
       }
     } catch (error) {
       this.failed(error);
