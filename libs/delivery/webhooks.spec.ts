@@ -1,3 +1,4 @@
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { HTTP } from 'cloudevents';
 import { Webhook } from 'standardwebhooks';
@@ -6,7 +7,7 @@ import { until } from '../../test/eventually.ts';
 import { everything } from '../../test/leaving.ts';
 import { avis, note, Office, PEOPLE, piece } from '../../test/office.ts';
 import { Receiver } from '../../test/receiver.ts';
-import { DEAD_LETTERS, WebhookInvalid } from './index.ts';
+import { DEAD_LETTERS, openDeliveries, WebhookInvalid } from './index.ts';
 
 const { demandeur, agent, chef } = PEOPLE;
 const HOUR = 3_600_000;
@@ -393,6 +394,26 @@ describe('Going on after an end', () => {
     delivering = new Delivering(office).start();
     await delivering.passUntil(async () => (await delivering.counts(webhook)).delivered === 6);
     await expectAllInOrder();
+  });
+
+  test('over a log that was restored delivers what was recorded since, and nothing again that it knows was delivered', async () => {
+    const webhook = await delivering.register(receiver.url);
+    await record(5);
+    await until(async () => (await delivering.counts(webhook)).delivered === 5);
+    await delivering.stop();
+    const drawn = randomBytes(16).toString('hex');
+    const restored = await Office.open({ entropy: { uuid: randomUUID, salt: () => drawn } });
+    restored.now = new Date(office.now.getTime() + 60_000);
+    for (const { position: _, ...event } of (await everything(office.journal)).slice(0, 3))
+      await restored.journal.append(event.envelope.stream, event.envelope.revision - 1, [event]);
+    delivering = new Delivering(restored, { store: openDeliveries(office.folder) }).start();
+    const { event } = await restored.open(demandeur);
+    await arrived(6);
+    await until(async () => (await delivering.counts(webhook)).delivered === 6);
+    expect(receiver.ids.slice(5)).toEqual([event.envelope.id]);
+    await delivering.stop();
+    await restored.close();
+    delivering = new Delivering(office).start();
   });
 
   test('leaves nobody anything when the webhook is gone, disabled or its owner is no party any more', async () => {
