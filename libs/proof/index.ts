@@ -1,0 +1,11 @@
+export * from './checkpoint.ts';
+export { LogDiverged } from './feed.ts';
+export { KeyFile, KeyFileRefused } from './key-file.ts';
+export * from './keys.ts';
+export { Notary, type NotaryParts, type Pace } from './notary.ts';
+export * from './note.ts';
+export * from './prover.ts';
+export { openPostgresProof } from './store.postgres.ts';
+export { openSqliteProof } from './store.sqlite.ts';
+export { ProofStore, ProofUnavailable, type StoredCheckpoint, type StoredKey } from './store.ts';
+export * from './tree.ts';

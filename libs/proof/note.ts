@@ -38,7 +38,7 @@ export function noteKey(name: string, publicKey: Buffer): NoteKey {
 
 /** Whether this can be the name of a key, and the origin of a log: one line without spaces nor plus signs. */
 export function isKeyName(name: string): boolean {
-  return name.length > 0 && name.length <= 255 && !/[\s+\p{Cc}\p{Z}]/u.test(name) && name.isWellFormed();
+  return name.length > 0 && name.length <= 255 && !/[\s+\p{Cc}\p{Z}]/u.test(name) && !/\p{Cs}/u.test(name);
 }
 
 /** A key as verifiers of notes write it: name, id and base64 of the key, joined by plus signs. */
@@ -120,5 +120,5 @@ function readSignature(line: string): NoteSignature {
 }
 
 function isNoteText(text: string): boolean {
-  return text.endsWith('\n') && !/(?!\n)\p{Cc}/u.test(text) && text.isWellFormed();
+  return text.endsWith('\n') && !/(?!\n)\p{Cc}/u.test(text) && !/\p{Cs}/u.test(text);
 }

@@ -115,3 +115,25 @@ function perfectRoot(hashes: readonly Hash[]): Hash {
   }
   return row[0] as Hash;
 }
+
+/** A tree of which only the edge is held, a few hundred hashes: it can grow, and say its root. */
+export class GrowingTree {
+  #begun = new Map<string, Tile>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(leaves: readonly Hash[]): void {
+    const tiles = grown(this.#size, leaves, (name) => this.#begun.get(keyOf(name))?.hashes ?? Buffer.alloc(0));
+    for (const tile of tiles) this.#begun.set(keyOf(tile), tile);
+    this.#size += leaves.length;
+    const names = tails(this.#size).map(keyOf);
+    this.#begun = new Map(names.map((name) => [name, this.#begun.get(name) as Tile]));
+  }
+
+  root(): Hash {
+    return new Tiles([...this.#begun.values()]).hash([0, this.#size]);
+  }
+}
