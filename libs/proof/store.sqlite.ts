@@ -21,7 +21,6 @@ export function openSqliteProof(folder: string): ProofDatabase {
   connection.pragma('cache_size = -4096');
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: connection }) });
   return {
-    ready: async () => db,
     run: async (work) => {
       try {
         return await work(db);

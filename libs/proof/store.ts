@@ -10,9 +10,7 @@ export class ProofUnavailable extends Error {
 
 /** Where a log is kept, in a data folder or in a database that several processes share. */
 export type ProofDatabase = {
-  /** The tables, created when absent. @throws ProofUnavailable */
-  ready(): Promise<Kysely<Tables>>;
-  /** The same for a statement or several; what says that the database is away becomes ProofUnavailable. */
+  /** Does `work` on the tables, which are made when they are absent. @throws ProofUnavailable */
   run<T>(work: (db: Kysely<Tables>) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 };
