@@ -138,7 +138,7 @@ describe('the document', () => {
       expect(operation.operationId).toMatch(/^[a-z]+([A-Z][a-z]+)*$/);
       expect(operation.summary).toMatch(/^\p{Lu}.{10,}/u);
       expect(tags).toEqual(expect.arrayContaining(operation.tags));
-      const open = !/^\/api\/(dossiers|deadlines$|calendar-tokens|events|feed|webhooks)/.test(path);
+      const open = !/^\/api\/(dossiers|deadlines$|calendar-tokens|events|feed|webhooks|proofs\/inclusion)/.test(path);
       expect([path, operation.security ?? []]).toEqual([path, open ? [] : [{ bearer: [] }]]);
       for (const variable of path.matchAll(/\{(\w+)\}/g))
         expect(operation.parameters).toContainEqual(expect.objectContaining({ name: variable[1], in: 'path' }));
@@ -225,6 +225,16 @@ describe('what it tells is true', () => {
     await send(tokens.dg, 'POST', '/api/dossiers', renewal);
     await send(tokens.charge, 'POST', '/api/dossiers', opening(fact('candidature.deposee', { renouvelleDe: OTHER })));
   }, 30_000);
+
+  test('of proofs', async () => {
+    const id = await lead(server, tokens, wayTo('j1.centre-attendu'));
+    const [opened] = (await server.call(tokens.charge, 'GET', `/api/dossiers/${id}/facts`)).body.items;
+    for (const token of [tokens.charge, tokens.abonne, null])
+      for (const event of [opened.id, 'x']) await checked(token, 'GET', `/api/proofs/inclusion?event=${event}`);
+    for (const page of ['/api/checkpoints/latest', '/api/keys', '/api/proofs/consistency?from=1&to=1'])
+      expect((await checked(null, 'GET', page)).status).toBe(200);
+    for (const query of ['', '?from=1&to=100000']) await checked(null, 'GET', `/api/proofs/consistency${query}`);
+  });
 
   test('of what leaves, to those to whom it does', async () => {
     const id = await lead(server, tokens, wayTo('j1.centre-attendu'));

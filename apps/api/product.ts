@@ -27,6 +27,7 @@ import { catalogue } from '@jalon/workflows';
 import manifest from '../../package.json' with { type: 'json' };
 import { Config } from './config.ts';
 import { type Leaving, openLeaving } from './delivery.ts';
+import { openProving, type Proving } from './proof.ts';
 import { type Alarm, followJournal } from './read-models.ts';
 
 export type { Alarm } from './read-models.ts';
@@ -56,6 +57,8 @@ export type Product = {
   calendarTokens: CalendarTokens;
   /** What leaves, to streams, the feed and webhooks. */
   leaving: Leaving;
+  /** The log of proofs over all facts, and who signs it. */
+  proving: Proving;
   clock: () => Date;
   close(): Promise<void>;
 };
@@ -103,8 +106,18 @@ export async function openProduct(
       await kept.close();
       throw fault;
     }
+    let proving: Proving;
+    try {
+      proving = await openProving({ folder, journal, clock, alarm, config, shared });
+    } catch (fault) {
+      await leaving.close();
+      await stop();
+      await kept.close();
+      throw fault;
+    }
     const close = async () => {
       await leaving.close();
+      await proving.stop();
       await stop();
       await kept.close();
       await closeLog();
@@ -114,7 +127,7 @@ export async function openProduct(
     const deadlines = new DeadlineList(store, catalogue);
     const calendarTokens = new CalendarTokens(kept);
     const read = { projector, timelines, list, deadlines, calendarTokens };
-    return { folder, journal, soleWriter, directory, engine, ...read, leaving, clock, close };
+    return { folder, journal, soleWriter, directory, engine, ...read, leaving, proving, clock, close };
   } catch (fault) {
     await closeLog();
     throw fault;

@@ -4,6 +4,7 @@ export { KeyFile, KeyFileRefused } from './key-file.ts';
 export * from './keys.ts';
 export { Notary, type NotaryParts, type Pace } from './notary.ts';
 export * from './note.ts';
+export * from './origin.ts';
 export * from './prover.ts';
 export { openPostgresProof } from './store.postgres.ts';
 export { openSqliteProof } from './store.sqlite.ts';

@@ -12,7 +12,7 @@ import {
   type StoredEvent,
   seal,
 } from '@jalon/journal';
-import { KeyFile, Keys, Notary, type Pace, ProofStore, Prover } from './index.ts';
+import { KeyFile, Keys, Notary, originOf, type Pace, ProofStore, Prover } from './index.ts';
 import { openSqliteProof } from './store.sqlite.ts';
 import type { ProofDatabase } from './store.ts';
 import { GrowingTree } from './tiles.ts';
@@ -77,7 +77,7 @@ export class LogOnTest {
       store: this.store,
       journal: this.journal,
       keys: this.keys,
-      newOrigin: () => 'journal.example',
+      origin: () => originOf(this.store, undefined, () => 'journal.example'),
       clock,
       shared,
       onTrouble: (error) => this.troubles.push(error),

@@ -13,8 +13,8 @@ export type NotaryParts = {
   store: ProofStore;
   journal: Pick<Journal, 'read' | 'readAll' | 'subscribe'>;
   keys: Keys;
-  /** The origin that the log gets when it has none yet. */
-  newOrigin: () => string;
+  /** The origin of the log, which it has once and for all. */
+  origin: () => Promise<string>;
   clock: () => Date;
   /** Whether other processes ask for checkpoints through the store. */
   shared: boolean;
@@ -100,8 +100,8 @@ export class Notary {
 
   /** Replaces the key. A checkpoint that both sign says that the old one vouches for the new one. */
   async rotate(): Promise<NoteSigner> {
-    const { keys, store, newOrigin } = this.parts;
-    const { previous, current } = await keys.rotate(await store.origin(newOrigin));
+    const { keys, origin } = this.parts;
+    const { previous, current } = await keys.rotate(await origin());
     await this.#cutting.catch(() => undefined);
     if (this.isActive) await this.#cut(previous ? [current, previous] : [current]);
     return current;
@@ -127,8 +127,8 @@ export class Notary {
   }
 
   async #follow(over: AbortSignal): Promise<void> {
-    const { store, newOrigin, shared, keys } = this.parts;
-    const origin = await store.origin(newOrigin);
+    const { store, shared, keys } = this.parts;
+    const origin = await this.parts.origin();
     if (shared) await keys.signer(origin);
     this.#latest = await store.latestCheckpoint();
     const round = new AbortController();
@@ -178,18 +178,18 @@ export class Notary {
   }
 
   async #cutByKey(): Promise<StoredCheckpoint> {
-    const { keys, store, newOrigin } = this.parts;
-    const signer = await keys.signer(await store.origin(newOrigin));
+    const { keys, origin } = this.parts;
+    const signer = await keys.signer(await origin());
     return this.#cut([signer]);
   }
 
   async #cut(signers: readonly NoteSigner[]): Promise<StoredCheckpoint> {
     this.#lastCut = performance.now();
-    const { store, newOrigin, clock } = this.parts;
+    const { store, origin, clock } = this.parts;
     await this.#feed.flush();
     const { size, position } = await store.extent();
     if (this.#latest?.size === size && signers.length === 1) return this.#latest;
-    const head = { origin: await store.origin(newOrigin), size, root: await this.#log.root(size) };
+    const head = { origin: await origin(), size, root: await this.#log.root(size) };
     const checkpoint = { size, position, note: signCheckpoint(head, signers) };
     await store.keepCheckpoint(checkpoint, clock());
     this.#latest = checkpoint;
