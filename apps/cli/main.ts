@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { DossierNotFound, HistoryUnreadable, MomentNotFound } from '@jalon/engine';
 import { ArchiveRefused, DirectoryTaken, JournalRefused, JournalUnavailable, RevisionConflict } from '@jalon/journal';
 import { ProjectedNowhere, ReadModelsUnavailable, RebuildFailed } from '@jalon/projections';
+import { KeyFileRefused, KeyNotHeld, LogDiverged, OriginTaken, ProofUnavailable } from '@jalon/proof';
 import { Command } from 'commander';
 import { ConfigRefused } from '../api/config.ts';
 import type { Order } from '../api/control.ts';
@@ -28,6 +29,11 @@ const FORESEEN = [
   DossierNotFound,
   MomentNotFound,
   HistoryUnreadable,
+  KeyFileRefused,
+  KeyNotHeld,
+  LogDiverged,
+  OriginTaken,
+  ProofUnavailable,
 ];
 
 // Progress goes to standard error, so that standard output holds only results.
@@ -76,10 +82,25 @@ program
 program
   .command('rebuild')
   .description('reconstruit les vues depuis le journal, à côté de celles qui servent, puis les remplace')
-  .argument('[vue]', 'chronologie ou dossiers ; toutes si absente')
+  .argument('[vue]', 'chronologie ou dossiers ; toutes si absente ; ou preuve : l’arbre des preuves')
   .action((projection: string | undefined) =>
     act({ command: 'rebuild', ...(projection === undefined ? {} : { projection }) }),
   );
+
+const keys = program
+  .command('keys')
+  .description('les clés qui signent les points de contrôle du journal')
+  .usage('[options] [commande]');
+
+keys
+  .command('list', { isDefault: true })
+  .description('donne les clés publiques, la clé actuelle en premier, et quand elles ont signé')
+  .action(() => act({ command: 'keys', act: 'list' }));
+
+keys
+  .command('rotate')
+  .description('remplace la clé qui signe ; les anciennes signatures se vérifient toujours')
+  .action(() => act({ command: 'keys', act: 'rotate' }));
 
 program
   .command('export')
