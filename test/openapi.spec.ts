@@ -231,6 +231,8 @@ describe('what it tells is true', () => {
     const [opened] = (await server.call(tokens.charge, 'GET', `/api/dossiers/${id}/facts`)).body.items;
     for (const token of [tokens.charge, tokens.abonne, null])
       for (const event of [opened.id, 'x']) await checked(token, 'GET', `/api/proofs/inclusion?event=${event}`);
+    for (const token of [tokens.charge, tokens.prestataire, tokens.abonne, null])
+      await checked(token, 'GET', `/api/dossiers/${id}/bundle`);
     for (const page of ['/api/checkpoints/latest', '/api/keys', '/api/proofs/consistency?from=1&to=1'])
       expect((await checked(null, 'GET', page)).status).toBe(200);
     for (const query of ['', '?from=1&to=100000']) await checked(null, 'GET', `/api/proofs/consistency${query}`);

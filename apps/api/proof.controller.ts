@@ -1,7 +1,11 @@
-import { jwkOf, leafOfFact } from '@jalon/proof';
-import { Controller, Get, Header, Inject, Query, Req } from '@nestjs/common';
+import { isWithheldFact, streamOf } from '@jalon/engine';
+import type { StoredEvent } from '@jalon/journal';
+import { jwkOf, leafOfFact, makeBundle } from '@jalon/proof';
+import { catalogue } from '@jalon/workflows';
+import { Controller, Get, Header, Inject, Param, Query, Req, Res } from '@nestjs/common';
+import { definitionOf } from './definitions.ts';
 import { Documented } from './documentation.ts';
-import { callerOf, type FastifyRequest, integerOf, malformed, uuidOf } from './http.ts';
+import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed, uuidOf } from './http.ts';
 import { ProblemRaised } from './problems.ts';
 import { ref } from './schemas.ts';
 import { ENGINE, type Engine, PRODUCT, type Product } from './wiring.ts';
@@ -85,6 +89,51 @@ export class ProofController {
       throw new ProblemRaised('introuvable', `Le dernier point de contrôle couvre ${size} faits, moins que ${second}.`);
     const hashes = await prover.consistency(first, second);
     return { from: first, to: second, hashes: hashes.map((hash) => hash.toString('hex')) };
+  }
+
+  @Get('dossiers/:id/bundle')
+  @Documented({
+    id: 'getBundle',
+    tag: 'Preuve',
+    summary: 'Emporter un dossier à vérifier hors ligne',
+    description:
+      'Un fichier : les faits et leurs enveloppes, les noms, le texte de la procédure, les preuves d’inclusion, le point de contrôle, les clés et un résumé, le tout scellé. « jalon verify » le vérifie et le rejoue sans réseau. Les faits qui ne sont pas montrés à l’appelant n’y figurent que par leur empreinte.',
+    path: ['id'],
+    answers: { 200: { says: 'Le dossier à vérifier', schema: 'Bundle', media: 'application/vnd.jalon.bundle+json' } },
+    problems: [
+      'introuvable',
+      'preuve-indisponible',
+      'annuaire-indisponible',
+      'journal-indisponible',
+      'historique-illisible',
+    ],
+  })
+  async bundle(
+    @Param('id') id: string,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
+    const { dossier, seeing } = await this.engine.see(callerOf(request), uuidOf(id));
+    const { journal, directory, proving } = this.product;
+    const events: StoredEvent[] = [];
+    // As far as the dossier is known here: who sees what was decided on that.
+    for await (const page of journal.read(streamOf(id), { to: dossier.situation.revision })) events.push(...page);
+    const facts = events.map(({ envelope, position }) => ({ id: envelope.id, position }));
+    const { proofs, checkpoint } = await proving.prover.inclusions(facts);
+    reply.type('application/vnd.jalon.bundle+json; charset=utf-8');
+    reply.header('content-disposition', `attachment; filename="dossier-${id}.bundle.json"`);
+    return makeBundle({
+      dossier: id,
+      events,
+      isWithheld: ({ envelope }) => isWithheldFact(dossier, envelope.id, seeing),
+      directory,
+      find: (name, version) => catalogue.find(name, version),
+      definitionOf,
+      proofs,
+      checkpoint,
+      keys: await proving.prover.keys(),
+      seal: (text) => proving.sealer.seal(text),
+    });
   }
 
   @Get('keys')

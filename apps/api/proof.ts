@@ -12,6 +12,7 @@ import {
   originOf,
   ProofStore,
   Prover,
+  Sealer,
 } from '@jalon/proof';
 import type { Config } from './config.ts';
 import type { Alarm } from './read-models.ts';
@@ -27,6 +28,7 @@ export type Proving = {
   prover: Prover;
   notary: Notary;
   keys: Keys;
+  sealer: Sealer;
   /** Cuts a last checkpoint when it is this process that signs. */
   stop(): Promise<void>;
 };
@@ -54,6 +56,7 @@ export async function openProving({ folder, journal, clock, alarm, config, share
   const onTrouble = (err: unknown) => alarm('checkpoints cannot be cut, and will be tried again', { err });
   const notary = new Notary({ store, journal, keys, origin, clock, shared: shared !== undefined, onTrouble });
   const prover = new Prover({ store, journal, notary, shared: shared !== undefined });
+  const sealer = new Sealer({ store, keys, origin, shared: shared !== undefined });
   const stopping = new AbortController();
   let signing: Promise<void> = Promise.resolve();
   if (shared === undefined) {
@@ -72,7 +75,7 @@ export async function openProving({ folder, journal, clock, alarm, config, share
     await signing;
     await store.close();
   };
-  return { prover, notary, keys, stop };
+  return { prover, notary, keys, sealer, stop };
 }
 
 type Turns = { notary: Notary; lease: Lease; holdsKey: () => Promise<void>; onTrouble: (error: unknown) => void };

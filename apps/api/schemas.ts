@@ -351,6 +351,18 @@ const answers: Record<string, JsonSchema> = {
     to: { type: 'integer', minimum: 1 },
     hashes: listOf(hex),
   }),
+  Bundle: object({
+    bundle: { const: 1, description: 'Format du fichier : libs/proof/FORMAT.md le décrit' },
+    dossier: ref('Uuid'),
+    facts: listOf({ type: 'object', required: ['hash'] }),
+    names: listOf(object({ commitment: hex, name: text(), salt: text() })),
+    workflows: listOf(object({ name: text(), version: integer, hash: hex, files: mapOf(text()) })),
+    proofs: listOf(object({ leafIndex: integer, hashes: listOf(hex) })),
+    checkpoint: text('Le point de contrôle signé'),
+    keys: listOf({ type: 'object', required: ['kid', 'x'] }),
+    summary: { type: 'object', description: 'Ce que disent les faits, en phrases' },
+    seal: object({ kid: text(), signature: text('Ed25519, en base64, sur tout le reste') }),
+  }),
   Keys: object({
     keys: listOf(
       object(

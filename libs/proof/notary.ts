@@ -6,6 +6,7 @@ import { KeyNotHeld, type Keys } from './keys.ts';
 import { MerkleLog } from './merkle-log.ts';
 import type { NoteSigner } from './note.ts';
 import { assertCheckpoints } from './rebuild.ts';
+import { Sealer } from './sealer.ts';
 import { type ProofStore, ProofUnavailable, type StoredCheckpoint } from './store.ts';
 
 /** What a notary is made of. */
@@ -48,6 +49,7 @@ export class Notary {
   readonly #feed: Feed;
   readonly #log: MerkleLog;
   readonly #pace: Pace;
+  readonly #sealer: Sealer;
   #latest: StoredCheckpoint | null = null;
   #round = new AbortController();
   #rounds: Promise<void> = Promise.resolve();
@@ -64,6 +66,7 @@ export class Notary {
     const { flushAfter, patience } = this.#pace;
     this.#feed = new Feed({ store, journal, flushAfter, patience, onGrown: () => this.#cutLater() });
     this.#log = new MerkleLog(store);
+    this.#sealer = new Sealer(parts);
   }
 
   /** Whether this process is the one that follows the journal and signs, as far as it knows. */
@@ -212,6 +215,7 @@ export class Notary {
     while (!over.aborted) {
       try {
         await this.parts.keys.signer(origin);
+        await this.#sealer.answer();
         const { wanted } = await this.parts.store.extent();
         if (this.#latest === null) await this.covering(null);
         const { received } = this.#feed;

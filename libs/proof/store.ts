@@ -27,6 +27,9 @@ export type Entry = { leaf: number; id: string; stream: string; revision: number
 /** A checkpoint that was cut, and the position of the last fact that it covers. */
 export type StoredCheckpoint = Extent & { note: string };
 
+/** A signature over a bundle: id of the key, and Ed25519 in base64. */
+export type Seal = { kid: string; signature: string };
+
 /** The public half of a key and how long it signed; `until` is null for the current one. Instants are RFC 3339. */
 export type StoredKey = { id: string; name: string; publicKey: Buffer; since: string; until: string | null };
 
@@ -221,6 +224,36 @@ export class ProofStore {
         return true;
       }),
     );
+  }
+
+  /** Asks whoever holds the current key to seal a text. */
+  async askSeal(id: string, text: string): Promise<void> {
+    await this.database.run((db) => db.insertInto('seals').values({ id, text, kid: null, signature: null }).execute());
+  }
+
+  /** What is asked to be sealed and is not yet. */
+  async unsealed(): Promise<{ id: string; text: string }[]> {
+    return this.database.run((db) =>
+      db.selectFrom('seals').select(['id', 'text']).where('signature', 'is', null).limit(ROWS).execute(),
+    );
+  }
+
+  /** Answers what was asked to be sealed. */
+  async giveSeal(id: string, { kid, signature }: Seal): Promise<void> {
+    await this.database.run((db) => db.updateTable('seals').set({ kid, signature }).where('id', '=', id).execute());
+  }
+
+  /** The seal that was asked for, null while there is none. */
+  async sealOf(id: string): Promise<Seal | null> {
+    const row = await this.database.run((db) =>
+      db.selectFrom('seals').select(['kid', 'signature']).where('id', '=', id).executeTakeFirst(),
+    );
+    return row?.kid && row.signature ? { kid: row.kid, signature: row.signature } : null;
+  }
+
+  /** Forgets what was asked to be sealed. */
+  async dropSeal(id: string): Promise<void> {
+    await this.database.run((db) => db.deleteFrom('seals').where('id', '=', id).execute());
   }
 
   /** Forgets the tree, not the checkpoints nor the keys: it is derived from the journal again. */

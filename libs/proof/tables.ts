@@ -7,6 +7,8 @@ export type Tables = {
   entries: { leaf: number; id: string; stream: string; revision: number };
   /** Every checkpoint that was cut; `position` is that of its last fact. */
   checkpoints: { size: number; position: string | null; note: string; cut_at: string };
+  /** Bundles that a process without the private key asks to be sealed, and their seals once there are. */
+  seals: { id: string; text: string; kid: string | null; signature: string | null };
   /** Public halves; the one without an end is the current one. */
   keys: { id: string; name: string; public_key: string; since: string; until: string | null };
 };
@@ -45,6 +47,12 @@ export function schemaFor({ bytes, count, end }: Types): string {
       position text,
       note text not null,
       cut_at text not null
+    )${end};
+    create table seals (
+      id text primary key,
+      text text not null,
+      kid text,
+      signature text
     )${end};
     create table keys (
       id text primary key,
