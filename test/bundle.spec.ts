@@ -146,7 +146,7 @@ describe('Un dossier emporté', () => {
     expect((JSON.parse(after) as Bundle).names.length).toBeLessThan(names.length);
     expect((JSON.parse(after) as Bundle).summary.lines.at(-1)).toMatch(/par effacé, .*contenu effacé\.$/);
     for (const one of [before, after]) expect(failures(verified(one))).toEqual([]);
-    expect(verified(after).checks.find(({ check }) => check === 'contenus')!.says).toContain('1 effacés');
+    expect(verified(after).checks.find(({ check }) => check === 'contenus')!.says).toContain('1 effacé');
     // So that the other bundles of this file can be made again.
     tokens = await namedParties(server);
   });

@@ -11,6 +11,7 @@ import { VERSION } from '../api/product.ts';
 import { askServer, carryOut, OrderFailed } from './hold.ts';
 import { exportTo, type House, importFrom } from './house.ts';
 import { compared, type Ends, MomentRefused, replayed } from './past.ts';
+import { VerificationRefused, verifyFile } from './verify.ts';
 
 /** What is told in one line; anything else is a bug, told with its stack. */
 const FORESEEN = [
@@ -34,6 +35,7 @@ const FORESEEN = [
   LogDiverged,
   OriginTaken,
   ProofUnavailable,
+  VerificationRefused,
 ];
 
 // Progress goes to standard error, so that standard output holds only results.
@@ -86,6 +88,20 @@ program
   .action((projection: string | undefined) =>
     act({ command: 'rebuild', ...(projection === undefined ? {} : { projection }) }),
   );
+
+program
+  .command('verify')
+  .description(
+    'vérifie un dossier emporté, sans réseau ni base : sceau, preuves, chaîne, rejeu ; sortie 0 si tout tient',
+  )
+  .argument('<fichier>', 'fichier donné par GET /api/dossiers/{id}/bundle')
+  .option('--key <cle...>', 'clé publique connue d’ailleurs : nom+id+base64, ou fichier JWK, JWK set ou PEM')
+  .option('--json', 'rapport en JSON')
+  .action((file: string, { key = [], json }: { key?: string[]; json?: true }) => {
+    const { ok, lines, report } = verifyFile(file, key);
+    print(json ? JSON.stringify(report) : lines.join('\n'));
+    if (!ok) process.exitCode = 1;
+  });
 
 const keys = program
   .command('keys')

@@ -169,7 +169,7 @@ function trust(signer: NoteKey | null, known: readonly Buffer[]): Check {
     return {
       check,
       outcome: 'limited',
-      says: `la confiance dans la clé ${signer.id} n'est pas établie : elle vient du fichier lui-même (--key en donne une autre source)`,
+      says: `elle n'est pas établie : la clé ${signer.id} vient du fichier lui-même (--key en nomme une connue d'ailleurs)`,
     };
   return known.some((key) => key.equals(signer.publicKey))
     ? { check, outcome: 'ok', says: `la clé ${signer.id} est de celles qui ont été données` }
@@ -185,7 +185,7 @@ function checkHead(bundle: Bundle, signer: NoteKey | null, checks: Check[]): Tre
       checks.push({ check, outcome: 'failed', says: "une autre clé que celle du sceau l'a signé" });
     else if (head.origin !== (signer ?? head.by[0])?.name)
       checks.push({ check, outcome: 'failed', says: `il est d'un autre journal, ${head.origin}` });
-    else checks.push({ check, outcome: 'ok', says: `${head.size} faits du journal ${head.origin}` });
+    else checks.push({ check, outcome: 'ok', says: `${counted(head.size, 'fait')} du journal ${head.origin}` });
     return head;
   } catch (refused) {
     if (!(refused instanceof NoteRefused)) throw refused;
@@ -198,7 +198,11 @@ function checkTree({ facts, proofs }: Bundle, head: TreeHead | null): Check {
   const check = 'arbre';
   if (!head) return { check, outcome: 'failed', says: 'sans point de contrôle, rien ne peut être prouvé' };
   if (proofs.length !== facts.length)
-    return { check, outcome: 'failed', says: `${proofs.length} preuves pour ${facts.length} faits` };
+    return {
+      check,
+      outcome: 'failed',
+      says: `${counted(proofs.length, 'preuve')} pour ${counted(facts.length, 'fait')}`,
+    };
   let last = -1;
   for (const [revision, { hash }] of facts.entries()) {
     const { leafIndex, hashes } = proofs[revision] as Bundle['proofs'][number];
@@ -210,7 +214,7 @@ function checkTree({ facts, proofs }: Bundle, head: TreeHead | null): Check {
     }
     last = leafIndex;
   }
-  return { check, outcome: 'ok', says: `les ${facts.length} faits sont dans l'arbre` };
+  return { check, outcome: 'ok', says: `${counted(facts.length, 'fait')} dans l'arbre, à leur place` };
 }
 
 /** Chain, payloads, names, definitions and replay: facts one after the other. */
@@ -242,11 +246,12 @@ function checkHistory(bundle: Bundle, find: FindWorkflow): Check[] {
   };
   const withheld = facts.filter((fact) => 'withheld' in fact).length;
   const erased = facts.filter((fact) => 'erased' in fact).length;
-  const chain = result('chaine', `${facts.length} faits se suivent`);
-  const kept = `${facts.length - withheld - erased} contenus ont leur empreinte`;
-  const missing = [withheld > 0 ? `${withheld} non communiqués` : '', erased > 0 ? `${erased} effacés` : ''].filter(
-    (part) => part !== '',
-  );
+  const chain = result('chaine', `${counted(facts.length, 'fait')}, chacun lié au précédent`);
+  const kept = `${counted(facts.length - withheld - erased, 'contenu')} selon leur empreinte`;
+  const missing = [
+    withheld > 0 ? counted(withheld, 'non communiqué') : '',
+    erased > 0 ? counted(erased, 'effacé') : '',
+  ].filter((part) => part !== '');
   const payloads = result('contenus', [kept, ...missing].join(', '));
   return [chain, payloads, checkNames(bundle), checkDefinitions(bundle, find), replayed(result, history, facts.length)];
 }
@@ -274,11 +279,11 @@ function replayed(
   { stop, situation }: HistoryCheck,
   facts: number,
 ): Check {
-  const all = `les ${facts} faits se rejouent, jusqu'à « ${situation?.state.label ?? ''} »`;
+  const all = `${counted(facts, 'fait')}, jusqu'à « ${situation?.state.label ?? ''} »`;
   const check = result('rejeu', all);
   if (check.outcome === 'failed' || !stop) return check;
   if (stop.because === 'fault') return { check: 'rejeu', outcome: 'failed', says: stop.says };
-  const upTo = stop.revision > 0 ? `${stop.revision} faits rejoués ; ` : '';
+  const upTo = stop.revision > 0 ? `${counted(stop.revision, 'fait')} ; ` : '';
   return { check: 'rejeu', outcome: 'limited', says: `rejeu limité : ${upTo}${stop.says}` };
 }
 
@@ -306,7 +311,7 @@ function checkNames({ facts, names }: Bundle): Check {
       return failed(`fait ${revision} : « ${name} » n'est pas le nom qui y a été enregistré (names)`, revision);
   }
   const erased = bearers.size - names.length;
-  const says = `${names.length} noms sont ceux qui ont été enregistrés${erased > 0 ? `, ${erased} effacés` : ''}`;
+  const says = `${counted(names.length, 'nom')} selon ce qui est enregistré${erased > 0 ? `, ${counted(erased, 'effacé')}` : ''}`;
   return { check, outcome: 'ok', says };
 }
 
@@ -353,6 +358,11 @@ function checkSummary({ facts, names, summary }: Bundle, find: FindWorkflow): Ch
   const at = again.lines.findIndex((line, i) => line !== summary.lines[i]);
   const says = at < 0 ? 'il ne dit pas ce que disent les faits' : `sa ligne ${at} ne dit pas ce que dit le fait ${at}`;
   return { check, outcome: 'failed', says: `${says} (summary)`, field: 'summary', ...(at < 0 ? {} : { fact: at }) };
+}
+
+/** « 1 fait », « 2 faits ». */
+function counted(number: number, words: string): string {
+  return `${number} ${number > 1 ? words.replaceAll(/(?<=\p{L})(?= |$)/gu, 's') : words}`;
 }
 
 function held(fact: Exclude<BundledFact, { withheld: true }>) {
