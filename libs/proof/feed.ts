@@ -21,6 +21,14 @@ const FLUSH = 256;
 /** The journal does not hold what the log has a leaf for: one of them was changed, or put back to an earlier state. */
 export class LogDiverged extends Error {
   override readonly name = 'LogDiverged';
+  /** @param size of the checkpoint that does not hold, if it is one; `held` when the journal has only so many facts */
+  constructor(
+    message: string,
+    readonly size?: number,
+    readonly held?: number,
+  ) {
+    super(message);
+  }
 }
 
 /** Adds to the log what the journal holds, in global order, from where the log stopped. */

@@ -23,6 +23,11 @@ export class CheckpointsAhead {
     return ahead;
   }
 
+  /** Whether no checkpoint is left to compare. */
+  get isDone(): boolean {
+    return this.#next === undefined;
+  }
+
   /** Adds the next fact of the global order. @throws LogDiverged naming the first checkpoint that does not hold */
   async add(factHash: string): Promise<void> {
     this.#waiting.push(leafHash(Buffer.from(factHash, 'hex')));
@@ -36,6 +41,8 @@ export class CheckpointsAhead {
     if (this.#next)
       throw new LogDiverged(
         `A checkpoint covers ${this.#next.size} facts, and the journal holds ${this.#tree.size} of them.`,
+        this.#next.size,
+        this.#tree.size,
       );
   }
 
@@ -46,6 +53,7 @@ export class CheckpointsAhead {
       if (!readCheckpoint(note).root.equals(this.#tree.root()))
         throw new LogDiverged(
           `The first ${size} facts of the journal do not have the root that their checkpoint says: one of them was changed, added or removed.`,
+          size,
         );
       this.holding += 1;
       await this.#advance();

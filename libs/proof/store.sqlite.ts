@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { ensureStore, type SqliteStore } from '@jalon/journal';
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect } from 'kysely';
@@ -19,6 +21,17 @@ export function openSqliteProof(folder: string): ProofDatabase {
   connection.pragma('synchronous = NORMAL');
   connection.pragma('journal_size_limit = 67108864');
   connection.pragma('cache_size = -4096');
+  return over(connection);
+}
+
+/** The log of a data folder, for who only reads it, also beside the process that writes there; null when it has none. */
+export function readSqliteProof(folder: string): ProofDatabase | null {
+  const file = join(folder, PROOF.file);
+  if (!existsSync(file)) return null;
+  return over(new Database(file, { readonly: true, fileMustExist: true, timeout: 5000 }));
+}
+
+function over(connection: Database.Database): ProofDatabase {
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: connection }) });
   return {
     run: async (work) => {
