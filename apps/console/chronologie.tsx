@@ -9,7 +9,7 @@ import { Content } from './content.tsx';
 import { useSeen } from './dossier.tsx';
 import { Loaded } from './loaded.tsx';
 import { type Entry, type Schema, type Timeline, useSchemas, useTimeline, type Workflow } from './reading.ts';
-import { counted, dayOf, days, inWords, jalonInWords, momentInWords, periodInWords } from './words.ts';
+import { counted, dayOf, days, inWords, jalonInWords, momentInWords, periodInWords, plain } from './words.ts';
 
 /** Chronologie: what happened, grouped by milestone, newest first, with who, for whom, and since when it is known. */
 export function Component() {
@@ -84,8 +84,6 @@ function keeps({ text, type, role, since, until, milestones }: Narrowing, entry:
   const { actor, label, data } = entry;
   return plain(JSON.stringify([label, actor.nom, actor.org, actor.sub, data])).includes(plain(text));
 }
-
-const plain = (text: string) => text.normalize('NFD').replaceAll(/\p{M}/gu, '').toLowerCase();
 
 function grouped(entries: readonly Entry[]): [string, Entry[]][] {
   const groups = new Map<string, Entry[]>();

@@ -37,7 +37,8 @@ const ZOOM = { least: 0.2, most: 3, by: 1.25 };
 function Picture({ svg, current, steps }: { svg: string } & Omit<Props, 'workflow'>) {
   const frame = useRef<HTMLElement>(null);
   const place = useRef<HTMLDivElement>(null);
-  const [zoom, setZoom] = useState<number | null>(null);
+  // A state that is lit is read at once; without one the whole procedure is shown.
+  const [zoom, setZoom] = useState<number | null>(current === undefined ? null : 1);
 
   useLayoutEffect(() => {
     const parsed = new DOMParser().parseFromString(svg, 'image/svg+xml').documentElement;

@@ -91,3 +91,8 @@ const countries = new Intl.DisplayNames('fr', { type: 'region' });
 export function countryOf(code: string): string {
   return countries.of(code) ?? code;
 }
+
+/** A text as it is searched: without accents, capitals nor kinds of apostrophes. */
+export function plain(text: string): string {
+  return text.normalize('NFD').replaceAll(/\p{M}/gu, '').replaceAll('’', "'").toLowerCase();
+}
