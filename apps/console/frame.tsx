@@ -108,11 +108,13 @@ function Notices() {
   const { data: version } = useVersion();
   if (!version?.demonstration) return null;
   return (
-    <Notice
-      title="Démonstration"
-      description="Données publiques et étapes reconstituées. Ne saisissez rien de confidentiel."
-      severity="info"
-    />
+    <section aria-label="Avertissements">
+      <Notice
+        title="Démonstration"
+        description="Données publiques et étapes reconstituées. Ne saisissez rien de confidentiel."
+        severity="info"
+      />
+    </section>
   );
 }
 

@@ -1,0 +1,86 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Browser } from 'playwright-core';
+import { buildProduct, ServerProcess } from '../server-process.ts';
+import { openBrowser, Window } from './browser.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'jalon-screens-'));
+const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
+let browser: Browser;
+let server: ServerProcess;
+let window: Window;
+let bleu: string;
+
+beforeAll(async () => {
+  buildProduct();
+  [browser, server] = await Promise.all([openBrowser(), ServerProcess.start(folder, { JALON_SAMPLE: 'public' })]);
+  window = await Window.open(browser, server.url);
+  await window.logIn('Chargé de qualification', { nom: 'Camille Martin' });
+  const token = await server.token('charge-de-qualification');
+  const { body } = await server.send('GET', '/api/dossiers?q=bleu', { token });
+  bleu = body.items[0].id;
+}, 60_000);
+afterAll(async () => {
+  await browser.close();
+  server.kill('SIGTERM');
+  await server.exit;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Every screen: its address, and what is there once it has loaded. */
+const SCREENS: [name: string, path: string, loaded: string][] = [
+  ['Connexion', '/connexion', 'h2:has-text("Directeur général")'],
+  ['Tableau de bord', '/', 'h3:has-text("Bleu")'],
+  ['Dossiers', '/dossiers', 'tbody tr'],
+  ['Dossiers, none found', '/dossiers?q=introuvable', 'text=Aucun dossier ne correspond'],
+  ['Ouvrir un dossier', '/dossiers/nouveau', '#root_offre'],
+  ['Chronologie', '/dossiers/BLEU', '.fait .contenu'],
+  ['Agir', '/dossiers/BLEU/agir', '.regles'],
+  ['a form', '/dossiers/BLEU/agir/j2.plan-valide', '#root_document_titre'],
+  ['Machine', '/dossiers/BLEU/machine', '.etat--courant'],
+  ['Procédures', '/procedures', 'tbody tr'],
+  ['a procedure', '/procedures/secnumcloud/1', '.declare'],
+  ['Accessibilité', '/accessibilite', 'h2'],
+  ['an address that leads nowhere', '/dossiers/BLEU/nulle-part', 'text=Rien n’existe à cette adresse'],
+];
+
+type Violation = { id: string; nodes: { html: string; failureSummary: string }[] };
+
+async function violations(): Promise<string[]> {
+  const found = (await window.page.evaluate(
+    `${AXE}; axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)`,
+  )) as Violation[];
+  return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
+}
+
+describe('every screen', () => {
+  test.each(SCREENS)(
+    '%s has nothing that axe objects to, in light nor dark, and fits in 360 pixels',
+    async (_, path, loaded) => {
+      const { page } = window;
+      await page.setViewportSize({ width: 1280, height: 900 });
+      await page.emulateMedia({ colorScheme: 'light' });
+      await window.goto(path.replace('BLEU', bleu));
+      await page.locator(loaded).first().waitFor();
+      const light = await violations();
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await page.locator('html[data-fr-theme=dark]').waitFor();
+      const dark = await violations();
+      await page.setViewportSize({ width: 360, height: 800 });
+      const wide = await page.evaluate('document.documentElement.scrollWidth');
+      // An icon that the style sheet does not have shows as a filled square.
+      const squares = await page.evaluate(`[...document.querySelectorAll('[class*="fr-icon-"]')]
+        .filter((element) => ['::before', '::after'].every((part) => getComputedStyle(element, part).maskImage === 'none'))
+        .map(({ className }) => className)`);
+      expect({ light, dark, wide, squares }).toEqual({ light: [], dark: [], wide: 360, squares: [] });
+    },
+    30_000,
+  );
+
+  test('nothing went wrong on any of them, and nobody but this server was asked anything', () => {
+    expect(window.faults).toEqual([]);
+  });
+});
