@@ -6,9 +6,11 @@ import { Select } from '@codegouvfr/react-dsfr/Select';
 import { type ReactNode, useEffect, useMemo } from 'react';
 import { Link, useLocation, useSearchParams } from 'react-router';
 import { Content } from './content.tsx';
+import { ANNULMENT, correctionPath, isCorrection, latestOf, RECTIFICATION } from './correction.ts';
 import { useSeen } from './dossier.tsx';
 import { Loaded } from './loaded.tsx';
 import { type Entry, type Schema, type Timeline, useSchemas, useTimeline, type Workflow } from './reading.ts';
+import { useSession } from './session.ts';
 import { counted, dayOf, days, inWords, jalonInWords, momentInWords, periodInWords, plain } from './words.ts';
 
 /** Chronologie: what happened, grouped by milestone, newest first, with who, for whom, and since when it is known. */
@@ -148,19 +150,87 @@ function Told1({ entry, timeline, workflow, schemas }: ToldProps) {
       {source && <p className="fait__note">{sourceInWords(source)}</p>}
       {corrected && (
         <p className="fait__note">
-          {annulled ? 'Annulé' : 'Rectifié'} depuis : <Link to={`#r${corrected.revision}`}>voir la correction</Link>
-          {corrected.effectiveAt && ` (à lire au ${inWords(corrected.effectiveAt)})`}.
+          {annulled ? 'Annulé' : 'Rectifié'} depuis : <Link to={`#r${corrected.revision}`}>voir la correction</Link>.
         </p>
       )}
       {erased ? (
         <p className="fait__note">Son contenu a été effacé ; son empreinte demeure.</p>
+      ) : isCorrection(type) ? (
+        <Correction entry={entry} timeline={timeline} />
       ) : (
         <Content data={data ?? {}} schema={schemas.get(type)} />
       )}
+      {corrected && !annulled && (
+        <>
+          <p className="fait__note">
+            Tel que rectifié
+            {corrected.effectiveAt && `, effectif le ${inWords(corrected.effectiveAt)}`} :
+          </p>
+          <Content data={latestOf(entry, timeline.entries)} schema={schemas.get(type)} />
+        </>
+      )}
       <p className="fait__note fait__pied">
         <Link to={`#r${revision}`}>Révision {revision}</Link> · <code>{type}</code>
+        <Corrections entry={entry} timeline={timeline} workflow={workflow} />
       </p>
     </article>
+  );
+}
+
+/** A correction: which fact it touches, and why. What it says of that fact is shown there, beside what was recorded. */
+function Correction({ entry, timeline }: { entry: Entry; timeline: Timeline }) {
+  const { fait, motif, effectiveAt } = (entry.data ?? {}) as { fait?: string; motif?: string; effectiveAt?: string };
+  const touched = timeline.entries.find(({ id }) => id === fait);
+  return (
+    <dl className="contenu">
+      <div>
+        <dt>Fait en question</dt>
+        <dd>
+          {touched ? (
+            <Link to={`#r${touched.revision}`}>
+              {touched.label} (révision {touched.revision})
+            </Link>
+          ) : (
+            fait
+          )}
+        </dd>
+      </div>
+      {effectiveAt && (
+        <div>
+          <dt>Date d’effet rectifiée</dt>
+          <dd>{inWords(effectiveAt)}</dd>
+        </div>
+      )}
+      {motif && (
+        <div>
+          <dt>Motif</dt>
+          <dd className="texte">{motif}</dd>
+        </div>
+      )}
+    </dl>
+  );
+}
+
+/** The ways to correct a fact, for whoever may propose it; the opening is never annulled, nor is anything twice. */
+function Corrections({ entry, timeline, workflow }: { entry: Entry; timeline: Timeline; workflow: Workflow }) {
+  const roles = useSession()?.roles ?? [];
+  const by = workflow.facts.find(({ type }) => type === entry.type)?.by ?? [];
+  if (isCorrection(entry.type) || entry.corrected?.kind === 'annulled') return null;
+  if (!roles.some((role) => (by as string[]).includes(role))) return null;
+  const link = (type: string, text: string) => (
+    <>
+      {' · '}
+      <Link to={correctionPath(timeline.id, type, entry.id)} className="ecran">
+        {text}
+        <span className="fr-sr-only"> : {entry.label}</span>
+      </Link>
+    </>
+  );
+  return (
+    <>
+      {link(RECTIFICATION, 'Rectifier')}
+      {entry.revision > 0 && link(ANNULMENT, 'Annuler')}
+    </>
   );
 }
 

@@ -46,6 +46,7 @@ const TRAIL = [{ label: 'Dossiers', to: '/dossiers' }];
 const VIEWS = [
   { path: '', text: 'Chronologie' },
   { path: 'agir', text: 'Agir' },
+  { path: 'rejouer', text: 'Rejouer' },
   { path: 'machine', text: 'Machine' },
 ];
 

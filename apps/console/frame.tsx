@@ -5,9 +5,11 @@ import { Notice } from '@codegouvfr/react-dsfr/Notice';
 import { SkipLinks } from '@codegouvfr/react-dsfr/SkipLinks';
 import { Suspense } from 'react';
 import { Navigate, Outlet, ScrollRestoration, useLocation, useMatches, useNavigate } from 'react-router';
+import { useLive } from './live.ts';
 import { Waiting } from './loaded.tsx';
 import { useDefaultWorkflow, useVersion } from './reading.ts';
 import { leave, type Session, useSession, whyAbsent } from './session.ts';
+import { hourOf } from './words.ts';
 
 /** What surrounds every screen: header, navigation, notices, footer. Sends to the login whoever is not logged in. */
 export function Frame() {
@@ -23,7 +25,7 @@ export function Frame() {
         ]}
       />
       <Top session={session} />
-      <Notices />
+      <Notices session={session} />
       <main id="contenu" tabIndex={-1} className="fr-container fr-pt-2w fr-pb-8w">
         <Suspense fallback={<Waiting />}>{session || open ? <Outlet /> : <ToLogin />}</Suspense>
       </main>
@@ -104,16 +106,27 @@ function Top({ session }: { session: Session | null }) {
   );
 }
 
-function Notices() {
+function Notices({ session }: { session: Session | null }) {
   const { data: version } = useVersion();
-  if (!version?.demonstration) return null;
+  const lostAt = useLive(session);
   return (
     <section aria-label="Avertissements">
-      <Notice
-        title="Démonstration"
-        description="Données publiques et étapes reconstituées. Ne saisissez rien de confidentiel."
-        severity="info"
-      />
+      {version?.demonstration && (
+        <Notice
+          title="Démonstration"
+          description="Données publiques et étapes reconstituées. Ne saisissez rien de confidentiel."
+          severity="info"
+        />
+      )}
+      <div role="status">
+        {lostAt && (
+          <Notice
+            title={`Connexion perdue à ${hourOf(lostAt)}, reprise en cours`}
+            description="Ce qui est affiché peut avoir changé depuis ; ce que vous saisissez est gardé."
+            severity="warning"
+          />
+        )}
+      </div>
     </section>
   );
 }

@@ -120,11 +120,55 @@ export function useTimeline(id: string) {
   });
 }
 
-/** The facts that were recorded after a revision, oldest first. */
-export async function factsAfter(id: string, revision: number): Promise<Schemas['History']['items']> {
-  const query = revision < 0 ? { limit: 200 } : { after: revision, limit: 200 };
-  const { items } = await ask(api.GET('/api/dossiers/{id}/facts', { params: { path: { id }, query } }));
+export type Fact = Schemas['Fact'];
+export type HistoryItem = Schemas['History']['items'][number];
+
+/** The facts that were recorded after a revision (-1: all of them), oldest first. */
+export async function factsAfter(id: string, revision: number): Promise<HistoryItem[]> {
+  const items: HistoryItem[] = [];
+  for (let after = revision, more = true; more; after = items.at(-1)?.revision ?? after) {
+    const query = after < 0 ? { limit: 200 } : { after, limit: 200 };
+    const page = await ask(api.GET('/api/dossiers/{id}/facts', { params: { path: { id }, query } }));
+    items.push(...page.items);
+    more = page.next !== undefined;
+  }
   return items;
+}
+
+export function useHistory(id: string) {
+  return useQuery({ queryKey: ['dossier', id, 'history'], queryFn: () => factsAfter(id, -1) });
+}
+
+/** A moment of a dossier's past, as the API asks for it. */
+export type Moment = { revision?: number; effectiveAt?: string; corrected?: boolean };
+
+/** Where a dossier stood then. Asked again when something was recorded since: a correction may change any past. */
+export function usePastState(id: string, moment: Moment) {
+  return useQuery({
+    queryKey: ['dossier', id, 'state', moment],
+    queryFn: () => ask(api.GET('/api/dossiers/{id}/state', { params: { path: { id }, query: moment } })),
+    placeholderData: keepPreviousData,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+/** What changed from one moment to another (RFC 6902); nothing is asked without a moment before. */
+export function useDifference(id: string, from: Moment | undefined, to: Moment) {
+  const query = {
+    ...(from?.revision === undefined ? {} : { from: from.revision }),
+    ...(from?.effectiveAt === undefined ? {} : { fromEffectiveAt: from.effectiveAt }),
+    ...(from?.corrected ? { fromCorrected: true } : {}),
+    ...(to.revision === undefined ? {} : { to: to.revision }),
+    ...(to.effectiveAt === undefined ? {} : { toEffectiveAt: to.effectiveAt }),
+    ...(to.corrected ? { toCorrected: true } : {}),
+  };
+  return useQuery({
+    queryKey: ['dossier', id, 'diff', query],
+    queryFn: () => ask(api.GET('/api/dossiers/{id}/diff', { params: { path: { id }, query } })),
+    enabled: from !== undefined,
+    placeholderData: keepPreviousData,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
 }
 
 /** The query of the list, as the API documents it. */

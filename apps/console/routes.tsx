@@ -18,6 +18,7 @@ const screens: RouteObject[] = [
         lazy: () => import('./agir.tsx'),
         children: [{ path: ':type', lazy: () => import('./proposal.tsx') }],
       },
+      { path: 'rejouer', lazy: () => import('./rejouer.tsx') },
       { path: 'machine', lazy: () => import('./machine.tsx') },
     ],
   },
