@@ -44,9 +44,11 @@ function ToLogin() {
 }
 
 const SECTIONS = [
-  { to: '/', text: 'Tableau de bord', dossiers: true },
-  { to: '/dossiers', text: 'Dossiers', dossiers: true },
-  { to: '/procedures', text: 'Procédures', dossiers: false },
+  { to: '/', text: 'Tableau de bord', needs: 'dossiers' },
+  { to: '/dossiers', text: 'Dossiers', needs: 'dossiers' },
+  { to: '/echeances', text: 'Échéances', needs: 'dossiers' },
+  { to: '/abonnements', text: 'Abonnements', needs: 'session' },
+  { to: '/procedures', text: 'Procédures', needs: 'nothing' },
 ] as const;
 
 function Top({ session }: { session: Session | null }) {
@@ -97,11 +99,13 @@ function Top({ session }: { session: Session | null }) {
           : [{ iconId: 'fr-icon-account-line' as const, text: 'Se connecter', linkProps: { to: '/connexion' } }]),
         headerFooterDisplayItem,
       ]}
-      navigation={SECTIONS.filter(({ dossiers }) => !dossiers || sees).map(({ to, text }) => ({
-        text,
-        linkProps: { to },
-        isActive: current?.to === to,
-      }))}
+      navigation={SECTIONS.filter(({ needs }) => needs === 'nothing' || (needs === 'session' ? session : sees)).map(
+        ({ to, text }) => ({
+          text,
+          linkProps: { to },
+          isActive: current?.to === to,
+        }),
+      )}
     />
   );
 }

@@ -1,5 +1,5 @@
 import { keepPreviousData, QueryClient, useQueries, useQuery } from '@tanstack/react-query';
-import { answered, api, ask, Problem, type Schemas } from './client.ts';
+import { api, ask, Problem, type Schemas } from './client.ts';
 
 /** What the screens read. One function per reading; its key says of what, so that a change can be told to whom it concerns. */
 
@@ -184,7 +184,49 @@ export function useDossiers(query: ListQuery) {
 }
 
 export async function pageOfDossiers(query: ListQuery) {
-  const { data } = await answered(api.GET('/api/dossiers', { params: { query } }));
-  const cursor = data.next === undefined ? undefined : new URL(data.next, location.origin).searchParams.get('cursor');
-  return { items: data.items, cursor: cursor ?? undefined };
+  const { items, next } = await ask(api.GET('/api/dossiers', { params: { query } }));
+  return { items, cursor: cursorOf(next) };
+}
+
+export type ListedDeadline = Schemas['ListedDeadline'];
+type DeadlineQuery = NonNullable<import('./api.generated.ts').operations['listDeadlines']['parameters']['query']>;
+
+async function pageOfDeadlines(query: DeadlineQuery) {
+  const { items, next } = await ask(api.GET('/api/deadlines', { params: { query } }));
+  return { items, cursor: cursorOf(next) };
+}
+
+export function useDeadlines(query: DeadlineQuery) {
+  return useQuery({
+    queryKey: ['deadlines', query],
+    queryFn: () => pageOfDeadlines(query),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** Every deadline of a query, page after page. */
+export async function deadlinesBefore(query: DeadlineQuery): Promise<ListedDeadline[]> {
+  const all: ListedDeadline[] = [];
+  for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
+    const page = await pageOfDeadlines({ ...query, limit: 200, ...(cursor ? { cursor } : {}) });
+    all.push(...page.items);
+    cursor = page.cursor;
+  }
+  return all;
+}
+
+/** The cursor in the address of the next page. */
+function cursorOf(next: string | undefined): string | undefined {
+  return next === undefined ? undefined : (new URL(next, location.origin).searchParams.get('cursor') ?? undefined);
+}
+
+export type Webhook = Schemas['Webhook'];
+export type Delivery = Schemas['Delivery'];
+
+/** A page of what was sent to a webhook, newest first. */
+export async function pageOfDeliveries(webhook: string, query: { state?: Delivery['state']; cursor?: string }) {
+  const { items, next } = await ask(
+    api.GET('/api/webhooks/{webhook}/deliveries', { params: { path: { webhook }, query: { ...query, limit: 50 } } }),
+  );
+  return { items, cursor: cursorOf(next) };
 }

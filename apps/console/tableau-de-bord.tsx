@@ -9,13 +9,14 @@ import {
   type Dossier,
   type ListedDossier,
   pageOfDossiers,
+  useDeadlines,
   useDefaultWorkflow,
   useDossiers,
   type Workflow,
 } from './reading.ts';
 import { type Session, useSession } from './session.ts';
 import { StateBadge } from './state.tsx';
-import { days, daysBetween, jalonInWords, momentInWords, periodInWords, short, today } from './words.ts';
+import { dayOf, days, daysBetween, jalonInWords, momentInWords, periodInWords, short, today } from './words.ts';
 
 /** Tableau de bord: what waits for me, what is due, where every dossier stands, what others recorded since I was here. */
 export function Component() {
@@ -46,6 +47,7 @@ function Board({ workflow, session }: { workflow: Workflow; session: Session }) 
   return (
     <>
       {acts && <Waits workflow={workflow} />}
+      <Deadlines />
       <Stages workflow={workflow} />
       <SinceLast session={session} />
     </>
@@ -156,6 +158,45 @@ function nextAct({ possible, state }: Dossier, workflow: Workflow) {
   const several = holding > 1 ? 's' : '';
   const goal = crosses ?? `« ${onwards.label} »`;
   return { ...act, why: `${holding} règle${several} sur ${decided(onwards)} remplie${several} pour ${goal}.` };
+}
+
+/** Days ahead in which a deadline is shown on the board. */
+const AHEAD = 30;
+
+/** Deadlines past and of the next thirty days, the oldest first. */
+function Deadlines() {
+  const before = dayOf(new Date(Date.now() + (AHEAD + 1) * 86_400_000));
+  const page = useDeadlines({ before, limit: SHOWN });
+  return (
+    <section aria-labelledby="echeances" className="fr-mt-6w">
+      <h2 id="echeances">Échéances dépassées ou à moins de {AHEAD} jours</h2>
+      <Loaded query={page}>
+        {({ items, cursor }) => (
+          <>
+            {items.length === 0 && <p>Aucune.</p>}
+            <ul className="fr-raw-list">
+              {items.map(({ id, dossier, due, overdue, label, summary }) => (
+                <li key={id} className="groupe fr-mb-1w">
+                  <Badge small severity={overdue ? 'error' : 'warning'} as="span">
+                    {overdue
+                      ? `Dépassée de ${days(daysBetween(due, today()))}`
+                      : `Dans ${days(daysBetween(today(), due))}`}
+                  </Badge>
+                  <span>
+                    {label}, le {short(due)} :{' '}
+                    <Link to={`/dossiers/${dossier}`}>
+                      {summary.prestataire} · {summary.offre}
+                    </Link>
+                  </span>
+                </li>
+              ))}
+            </ul>
+            {cursor && <Link to="/echeances">Toutes les échéances</Link>}
+          </>
+        )}
+      </Loaded>
+    </section>
+  );
 }
 
 /** Columns of the board: the milestones worked towards, in order; what is over is in the list. */
