@@ -112,7 +112,7 @@ function Setup() {
       <form onSubmit={submit}>
         <Input
           label="Adresse"
-          hintText="https://…, qui accepte la poignée de main de CloudEvents"
+          hintText="En https, et qui accepte la poignée de main de CloudEvents"
           nativeInputProps={{ name: 'url', type: 'url', autoComplete: 'off' }}
         />
         <Input

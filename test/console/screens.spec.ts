@@ -1,34 +1,21 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Browser } from 'playwright-core';
-import { buildProduct, ServerProcess } from '../server-process.ts';
-import { openBrowser, Window } from './browser.ts';
+import type { Window } from './browser.ts';
+import { Stage } from './stage.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'jalon-screens-'));
 const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
-let browser: Browser;
-let server: ServerProcess;
+let stage: Stage;
 let window: Window;
 let bleu: string;
 
 beforeAll(async () => {
-  buildProduct();
-  [browser, server] = await Promise.all([openBrowser(), ServerProcess.start(folder, { JALON_SAMPLE: 'public' })]);
-  window = await Window.open(browser, server.url);
-  await window.logIn('Chargé de qualification', { nom: 'Camille Martin' });
-  const token = await server.token('charge-de-qualification');
-  const { body } = await server.send('GET', '/api/dossiers?q=bleu', { token });
-  bleu = body.items[0].id;
+  stage = await Stage.open({ JALON_SAMPLE: 'public' });
+  window = await stage.window('Chargé de qualification', { nom: 'Camille Martin' });
+  const { charge } = await stage.tokens();
+  bleu = (await stage.call(charge, 'GET', '/api/dossiers?q=bleu')).body.items[0].id;
 }, 60_000);
-afterAll(async () => {
-  await browser.close();
-  server.kill('SIGTERM');
-  await server.exit;
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => stage.close());
 
 /** Every screen: its address, and what is there once it has loaded. */
 const SCREENS: [name: string, path: string, loaded: string][] = [
@@ -38,9 +25,14 @@ const SCREENS: [name: string, path: string, loaded: string][] = [
   ['Dossiers, none found', '/dossiers?q=introuvable', 'text=Aucun dossier ne correspond'],
   ['Ouvrir un dossier', '/dossiers/nouveau', '#root_offre'],
   ['Chronologie', '/dossiers/BLEU', '.fait .contenu'],
-  ['Agir', '/dossiers/BLEU/agir', '.regles'],
+  ['Agir', '/dossiers/BLEU/agir', '.carte'],
   ['a form', '/dossiers/BLEU/agir/j2.plan-valide', '#root_document_titre'],
   ['Machine', '/dossiers/BLEU/machine', '.etat--courant'],
+  ['Rejouer', '/dossiers/BLEU/rejouer', '.memoire'],
+  ['Rejouer, by effective date', '/dossiers/BLEU/rejouer?axe=effet&lecture=corrigee&pas=3', '.memoire'],
+  ['Échéances', '/echeances', 'tbody tr'],
+  ['Échéances, a month', '/echeances?mois=2026-11&etat=all', '.calendrier li'],
+  ['Abonnements', '/abonnements', 'h2'],
   ['Procédures', '/procedures', 'tbody tr'],
   ['a procedure', '/procedures/secnumcloud/1', '.declare'],
   ['Accessibilité', '/accessibilite', 'h2'],
@@ -81,6 +73,6 @@ describe('every screen', () => {
   );
 
   test('nothing went wrong on any of them, and nobody but this server was asked anything', () => {
-    expect(window.faults).toEqual([]);
+    expect(stage.faults).toEqual([]);
   });
 });

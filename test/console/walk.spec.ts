@@ -1,16 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { Browser } from 'playwright-core';
-import { buildProduct, ServerProcess } from '../server-process.ts';
-import { openBrowser, Window } from './browser.ts';
+import type { Window } from './browser.ts';
+import { Stage } from './stage.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'jalon-console-'));
 const ORG = 'Nuage de Brocéliande';
 const CENTRE = 'Centre de Rennes';
-let browser: Browser;
-let server: ServerProcess;
+let stage: Stage;
 let dossier: string;
 /** Who takes part, each in a window of their own. */
 const at: Record<'prestataire' | 'charge' | 'chef' | 'centre' | 'directeur', Window> = {} as never;
@@ -20,24 +15,14 @@ const inYears = (years: number) =>
 const TODAY = inYears(0);
 
 beforeAll(async () => {
-  buildProduct();
-  [browser, server] = await Promise.all([openBrowser(), ServerProcess.start(folder)]);
-  const enter = async (name: keyof typeof at, role: string, who = {}) => {
-    at[name] = await Window.open(browser, server.url);
-    await at[name].logIn(role, who);
-  };
-  await enter('prestataire', 'Prestataire', { org: ORG, nom: 'Viviane Lac' });
-  await enter('charge', 'Chargé de qualification', { nom: 'Camille Martin' });
-  await enter('chef', 'Chef de bureau');
-  await enter('centre', "Centre d'évaluation", { org: CENTRE });
-  await enter('directeur', 'Directeur général');
+  stage = await Stage.open();
+  at.prestataire = await stage.window('Prestataire', { org: ORG, nom: 'Viviane Lac' });
+  at.charge = await stage.window('Chargé de qualification', { nom: 'Camille Martin' });
+  at.chef = await stage.window('Chef de bureau');
+  at.centre = await stage.window("Centre d'évaluation", { org: CENTRE });
+  at.directeur = await stage.window('Directeur général');
 }, 60_000);
-afterAll(async () => {
-  await browser.close();
-  server.kill('SIGTERM');
-  await server.exit;
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => stage.close());
 
 /** Everyone turns to the same dossier. */
 async function gather(): Promise<void> {
@@ -77,9 +62,8 @@ describe('a dossier from the application to the decision, by clicking', () => {
     await prestataire.send();
     await prestataire.heading(`${ORG} · Brocéliande Cloud`).waitFor();
     [, dossier = ''] = /dossiers\/([0-9a-f-]{36})/.exec(prestataire.page.url()) ?? [];
-    const token = await server.token('charge-de-qualification');
-    const { body } = await server.send('GET', `/api/dossiers/${dossier}/facts`, { token });
-    const { createHash } = await import('node:crypto');
+    const { charge } = await stage.tokens();
+    const { body } = await stage.call(charge, 'GET', `/api/dossiers/${dossier}/facts`);
     expect(body.items[0].data.pieces.map((one: { document: { empreinte: string } }) => one.document.empreinte)).toEqual(
       categories.map((categorie) => createHash('sha256').update(categorie).digest('hex')),
     );
@@ -170,10 +154,13 @@ describe('a dossier from the application to the decision, by clicking', () => {
     const summary = directeur.page.getByRole('dialog', { name: 'Qualification accordée' });
     await summary.getByText('Ce fait franchit J3').waitFor();
     expect(await summary.textContent()).toContain('2026-17');
+    await summary.getByRole('button', { name: 'Revenir à la saisie' }).click();
+    await summary.waitFor({ state: 'hidden' });
+    await directeur.page.getByRole('button', { name: 'Enregistrer', exact: true }).click();
     await summary.getByRole('button', { name: 'Confirmer et enregistrer' }).click();
     await directeur.page.getByText('Enregistré : Qualification accordée').waitFor();
-    const token = await server.token('auditeur');
-    const { body } = await server.send('GET', `/api/dossiers/${dossier}`, { token });
+    const { auditeur } = await stage.tokens();
+    const { body } = await stage.call(auditeur, 'GET', `/api/dossiers/${dossier}`);
     expect([body.state, body.crossed.map(({ jalon }: { jalon: string }) => jalon)]).toEqual([
       'qualifiee.valide',
       ['J0', 'J1', 'J2', 'J3'],
@@ -190,6 +177,6 @@ describe('a dossier from the application to the decision, by clicking', () => {
   });
 
   test('nothing went wrong in any window, and nobody but this server was asked anything', () => {
-    expect(Object.values(at).map(({ faults }) => faults)).toEqual([[], [], [], [], []]);
+    expect(stage.faults).toEqual([]);
   });
 });
