@@ -5,6 +5,7 @@ import { Notice } from '@codegouvfr/react-dsfr/Notice';
 import { SkipLinks } from '@codegouvfr/react-dsfr/SkipLinks';
 import { Suspense } from 'react';
 import { Navigate, Outlet, ScrollRestoration, useLocation, useMatches, useNavigate } from 'react-router';
+import { Keys, showKeys } from './keys.tsx';
 import { useLive } from './live.ts';
 import { Waiting } from './loaded.tsx';
 import { useDefaultWorkflow, useVersion } from './reading.ts';
@@ -30,6 +31,7 @@ export function Frame() {
         <Suspense fallback={<Waiting />}>{session || open ? <Outlet /> : <ToLogin />}</Suspense>
       </main>
       <Bottom />
+      <Keys />
       <ScrollRestoration />
     </>
   );
@@ -146,6 +148,7 @@ function Bottom() {
       domains={[]}
       bottomItems={[
         { text: 'Documentation de l’API', linkProps: { href: '/docs' } },
+        { text: 'Raccourcis du clavier', buttonProps: { onClick: showKeys } },
         ...(version ? [{ text: `Version ${version.version}`, linkProps: { href: '/version' } }] : []),
         headerFooterDisplayItem,
       ]}

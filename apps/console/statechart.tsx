@@ -51,8 +51,7 @@ function Picture({ svg, current, steps }: { svg: string } & Omit<Props, 'workflo
     const drawn = place.current?.querySelector('svg');
     if (!svg || !drawn || !frame.current) return;
     const factor = zoom ?? Math.min(1, frame.current.clientWidth / drawn.viewBox.baseVal.width);
-    drawn.style.width = `${drawn.viewBox.baseVal.width * factor}px`;
-    drawn.style.height = 'auto';
+    drawn.style.setProperty('--largeur', `${drawn.viewBox.baseVal.width * factor}px`);
   }, [svg, zoom]);
   // The lit state is brought into view, inside the frame alone.
   useEffect(() => {
