@@ -3,15 +3,17 @@ import { Button } from '@codegouvfr/react-dsfr/Button';
 import { Checkbox } from '@codegouvfr/react-dsfr/Checkbox';
 import { Input } from '@codegouvfr/react-dsfr/Input';
 import { Select } from '@codegouvfr/react-dsfr/Select';
-import { type ReactNode, useEffect, useMemo } from 'react';
+import { lazy, type ReactNode, Suspense, useEffect, useMemo } from 'react';
 import { Link, useLocation, useSearchParams } from 'react-router';
 import { Content } from './content.tsx';
 import { ANNULMENT, correctionPath, isCorrection, latestOf, RECTIFICATION } from './correction.ts';
 import { useSeen } from './dossier.tsx';
-import { Loaded } from './loaded.tsx';
+import { Loaded, Waiting } from './loaded.tsx';
 import { type Entry, type Schema, type Timeline, useSchemas, useTimeline, type Workflow } from './reading.ts';
 import { useSession } from './session.ts';
 import { counted, dayOf, days, inWords, jalonInWords, momentInWords, periodInWords, plain } from './words.ts';
+
+const TimeAxis = lazy(() => import('./time-axis.tsx'));
 
 /** Chronologie: what happened, grouped by milestone, newest first, with who, for whom, and since when it is known. */
 export function Component() {
@@ -26,6 +28,7 @@ function Told({ timeline }: { timeline: Timeline }) {
   const { workflow } = useSeen();
   const [query] = useSearchParams();
   const oldestFirst = query.get('ordre') === 'ancien';
+  const axis = query.get('axe') === 'temps';
   const narrowing: Narrowing = {
     text: query.get('texte') ?? '',
     type: query.get('fait') ?? '',
@@ -44,13 +47,18 @@ function Told({ timeline }: { timeline: Timeline }) {
   return (
     <>
       <h2 className="fr-sr-only">Chronologie</h2>
-      <Filters timeline={timeline} workflow={workflow} narrowing={narrowing} oldestFirst={oldestFirst} />
+      <Filters {...{ timeline, workflow, narrowing, oldestFirst, axis }} />
       <p role="status">
         {counted(shown.length, 'fait')}
         {shown.length < entries.length && ` sur ${entries.length}`}.
         {withheld > 0 &&
           ` ${withheld > 1 ? `${withheld} faits de ce dossier ne vous sont pas montrés` : 'Un fait de ce dossier ne vous est pas montré'}.`}
       </p>
+      {axis && (
+        <Suspense fallback={<Waiting />}>
+          <TimeAxis timeline={timeline} />
+        </Suspense>
+      )}
       {groups.map(([jalon, list]) => (
         <section key={jalon} className="etape">
           <StageHeading jalon={jalon} timeline={timeline} />
@@ -278,9 +286,15 @@ function sourceInWords({ kind, precision, url }: NonNullable<Entry['source']>): 
   );
 }
 
-type FiltersProps = { timeline: Timeline; workflow: Workflow; narrowing: Narrowing; oldestFirst: boolean };
+type FiltersProps = {
+  timeline: Timeline;
+  workflow: Workflow;
+  narrowing: Narrowing;
+  oldestFirst: boolean;
+  axis: boolean;
+};
 
-function Filters({ timeline: { entries }, workflow, narrowing, oldestFirst }: FiltersProps) {
+function Filters({ timeline: { entries }, workflow, narrowing, oldestFirst, axis }: FiltersProps) {
   const [, change] = useSearchParams();
   const set = (name: string, value: string) =>
     change(
@@ -367,6 +381,15 @@ function Filters({ timeline: { entries }, workflow, narrowing, oldestFirst }: Fi
           onClick={() => set('ordre', oldestFirst ? '' : 'ancien')}
         >
           {oldestFirst ? 'Le plus récent d’abord' : 'Le plus ancien d’abord'}
+        </Button>
+        <Button
+          size="small"
+          priority="tertiary"
+          iconId="fr-icon-time-line"
+          nativeButtonProps={{ 'aria-pressed': axis }}
+          onClick={() => set('axe', axis ? '' : 'temps')}
+        >
+          Axe du temps
         </Button>
         <Button size="small" priority="tertiary" iconId="fr-icon-printer-line" onClick={() => print()}>
           Imprimer

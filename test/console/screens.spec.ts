@@ -25,6 +25,7 @@ const SCREENS: [name: string, path: string, loaded: string][] = [
   ['Dossiers, none found', '/dossiers?q=introuvable', 'text=Aucun dossier ne correspond'],
   ['Ouvrir un dossier', '/dossiers/nouveau', '#root_offre'],
   ['Chronologie', '/dossiers/BLEU', '.fait .contenu'],
+  ['Chronologie, on an axis of time', '/dossiers/BLEU?axe=temps', '.axe svg'],
   ['Agir', '/dossiers/BLEU/agir', '.carte'],
   ['a form', '/dossiers/BLEU/agir/j2.plan-valide', '#root_document_titre'],
   ['Machine', '/dossiers/BLEU/machine', '.etat--courant'],
