@@ -43,11 +43,12 @@ export function Component() {
 
 const TRAIL = [{ label: 'Dossiers', to: '/dossiers' }];
 
+/** The views; what one is about to open is loaded as soon as the pointer or the focus is on its name. */
 const VIEWS = [
-  { path: '', text: 'Chronologie' },
-  { path: 'agir', text: 'Agir' },
-  { path: 'rejouer', text: 'Rejouer' },
-  { path: 'machine', text: 'Machine' },
+  { path: '', text: 'Chronologie', load: () => import('./chronologie.tsx') },
+  { path: 'agir', text: 'Agir', load: () => import('./agir.tsx') },
+  { path: 'rejouer', text: 'Rejouer', load: () => import('./rejouer.tsx') },
+  { path: 'machine', text: 'Machine', load: () => import('./machine.tsx') },
 ];
 
 function Known({ dossier }: { dossier: ListedDossier }) {
@@ -63,9 +64,15 @@ function Known({ dossier }: { dossier: ListedDossier }) {
             <Milestones dossier={dossier} workflow={found} />
             <nav className="onglets" aria-label="Vues du dossier">
               <ul>
-                {VIEWS.map(({ path, text }) => (
+                {VIEWS.map(({ path, text, load }) => (
                   <li key={text}>
-                    <NavLink to={`/dossiers/${id}${path && `/${path}`}`} end={path === ''} preventScrollReset>
+                    <NavLink
+                      to={`/dossiers/${id}${path && `/${path}`}`}
+                      end={path === ''}
+                      preventScrollReset
+                      onPointerEnter={() => void load()}
+                      onFocus={() => void load()}
+                    >
                       {text}
                     </NavLink>
                   </li>
