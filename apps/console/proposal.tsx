@@ -214,7 +214,7 @@ export function Refused({ problem, schema, workflow }: { problem: Problem; schem
       title="Refusé : rien n’a été enregistré"
       description={
         <>
-          <p>{detail}</p>
+          {!reasons.some(({ message }) => message === detail) && <p>{detail}</p>}
           <ul>
             {reasons.map(({ rule, message, field }) => (
               <li key={rule}>

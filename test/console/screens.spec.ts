@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Window } from './browser.ts';
 import { Stage } from './stage.ts';
 
+const REPORTS = fileURLToPath(new URL('../../reports/console', import.meta.url));
 const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 let stage: Stage;
 let window: Window;
@@ -49,20 +51,28 @@ async function violations(): Promise<string[]> {
   return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
 }
 
+/** What a screen looked like is left in reports/, for whoever wants to see it. */
+async function picture(name: string, size: string): Promise<void> {
+  const path = join(REPORTS, `${name.replaceAll(/[^\p{L}\d]+/gu, '-')}-${size}.png`);
+  await window.page.screenshot({ path, animations: 'disabled' });
+}
+
 describe('every screen', () => {
   test.each(SCREENS)(
     '%s has nothing that axe objects to, in light nor dark, and fits in 360 pixels',
-    async (_, path, loaded) => {
+    async (name, path, loaded) => {
       const { page } = window;
       await page.setViewportSize({ width: 1280, height: 900 });
       await page.emulateMedia({ colorScheme: 'light' });
       await window.goto(path.replace('BLEU', bleu));
       await page.locator(loaded).first().waitFor();
       const light = await violations();
+      await picture(name, 'large');
       await page.emulateMedia({ colorScheme: 'dark' });
       await page.locator('html[data-fr-theme=dark]').waitFor();
       const dark = await violations();
       await page.setViewportSize({ width: 360, height: 800 });
+      await picture(name, '360');
       const wide = await page.evaluate('document.documentElement.scrollWidth');
       // An icon that the style sheet does not have shows as a filled square.
       const squares = await page.evaluate(`[...document.querySelectorAll('[class*="fr-icon-"]')]
