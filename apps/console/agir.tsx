@@ -2,9 +2,9 @@ import { Alert } from '@codegouvfr/react-dsfr/Alert';
 import { Badge } from '@codegouvfr/react-dsfr/Badge';
 import { Link, Outlet, useLocation, useMatch } from 'react-router';
 import { isCorrection } from './correction.ts';
-import { useSeen } from './dossier.tsx';
 import { Loaded } from './loaded.tsx';
 import { type Dossier, useDossier, useWorkflows, type Workflow } from './reading.ts';
+import { useSeen } from './seen.ts';
 import { useSession } from './session.ts';
 
 type Possible = Dossier['possible'][number];

@@ -7,9 +7,9 @@ import { lazy, type ReactNode, Suspense, useEffect, useMemo } from 'react';
 import { Link, useLocation, useSearchParams } from 'react-router';
 import { Content } from './content.tsx';
 import { ANNULMENT, correctionPath, isCorrection, latestOf, RECTIFICATION } from './correction.ts';
-import { useSeen } from './dossier.tsx';
 import { Loaded, Waiting } from './loaded.tsx';
 import { type Entry, type Schema, type Timeline, useSchemas, useTimeline, type Workflow } from './reading.ts';
+import { useSeen } from './seen.ts';
 import { useSession } from './session.ts';
 import { counted, dayOf, days, inWords, jalonInWords, momentInWords, periodInWords, plain } from './words.ts';
 

@@ -1,18 +1,12 @@
 import { Badge } from '@codegouvfr/react-dsfr/Badge';
 import { useQuery } from '@tanstack/react-query';
-import { NavLink, Outlet, useOutletContext, useParams } from 'react-router';
+import { NavLink, Outlet, useParams } from 'react-router';
 import { Loaded } from './loaded.tsx';
 import { Page } from './page.tsx';
 import { type ListedDossier, pageOfDossiers, useWorkflow, type Workflow } from './reading.ts';
+import type { Seen } from './seen.ts';
 import { StateBadge } from './state.tsx';
 import { days, daysBetween, inWords, periodInWords, short, today } from './words.ts';
-
-/** What every view of a dossier is given: the dossier as the list knows it, and its procedure. */
-export type Seen = { dossier: ListedDossier; workflow: Workflow };
-
-export function useSeen(): Seen {
-  return useOutletContext<Seen>();
-}
 
 /** The dossier as the list shows it: who, what, where it stands. Null when there is none, or none that the caller sees. */
 function useListed(id: string) {

@@ -6,7 +6,6 @@ import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
 import { Checklist } from './agir.tsx';
 import { api, ask, type Problem } from './client.ts';
 import { correctionFormOf, isCorrection, latestOf } from './correction.ts';
-import { useSeen } from './dossier.tsx';
 import { Loaded, Waiting } from './loaded.tsx';
 import { formOf, startOf } from './offers.ts';
 import { type Behalf, FieldLink, ProposalForm, type Proposed } from './proposal-form.tsx';
@@ -22,6 +21,7 @@ import {
   useTimeline,
   type Workflow,
 } from './reading.ts';
+import { useSeen } from './seen.ts';
 import { useSession } from './session.ts';
 import { inWords, momentInWords } from './words.ts';
 
@@ -214,7 +214,7 @@ export function Refused({ problem, schema, workflow }: { problem: Problem; schem
       title="Refusé : rien n’a été enregistré"
       description={
         <>
-          {!reasons.some(({ message }) => message === detail) && <p>{detail}</p>}
+          {reasons.length === 0 && <p>{detail}</p>}
           <ul>
             {reasons.map(({ rule, message, field }) => (
               <li key={rule}>

@@ -4,7 +4,6 @@ import { SegmentedControl } from '@codegouvfr/react-dsfr/SegmentedControl';
 import { type KeyboardEvent, useEffect, useState } from 'react';
 import { useSearchParams } from 'react-router';
 import { Content } from './content.tsx';
-import { useSeen } from './dossier.tsx';
 import { Loaded, ProblemAlert, Waiting } from './loaded.tsx';
 import {
   type Fact,
@@ -16,6 +15,7 @@ import {
   useSchemas,
   type Workflow,
 } from './reading.ts';
+import { useSeen } from './seen.ts';
 import { StateBadge } from './state.tsx';
 import { Statechart, type Step as Way } from './statechart.tsx';
 import { dayOf, inWords, momentInWords } from './words.ts';
