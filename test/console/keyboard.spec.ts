@@ -115,6 +115,7 @@ describe('without a mouse', () => {
     await reach('Fermer');
     await page.keyboard.press('Enter');
     await dialog.waitFor({ state: 'hidden' });
+    await focusIs('closest("dialog") === null');
     await page.keyboard.press('g');
     await page.keyboard.press('d');
     await page.keyboard.press('?');
