@@ -76,7 +76,9 @@ async function buildConsole() {
   try {
     const vite = join(root, 'node_modules/vite/bin/vite.js');
     const options = ['--outDir', beside, '--emptyOutDir', '--logLevel', 'error'];
-    const child = spawn(process.execPath, [vite, 'build', screens, ...options], { cwd: root, stdio: 'inherit' });
+    // Whoever asks for it, a test for instance, what is served is meant for production.
+    const env = { ...process.env, NODE_ENV: 'production' };
+    const child = spawn(process.execPath, [vite, 'build', screens, ...options], { cwd: root, stdio: 'inherit', env });
     const [code] = await once(child, 'exit');
     if (code !== 0) throw new Error('The console could not be built: what Vite says is above.');
     await compress(beside);

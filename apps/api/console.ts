@@ -16,6 +16,9 @@ export const SCREENS = [
   '/dossiers/:id',
   '/dossiers/:id/:view',
   '/dossiers/:id/:view/:item',
+  '/echeances',
+  '/abonnements',
+  '/abonnements/:webhook',
   '/procedures',
   '/procedures/:name/:version',
 ] as const;

@@ -3,6 +3,7 @@ export function welcome(address: string, folder: string): string {
   return `
 Jalon écoute sur ${address} (démonstration : données publiques et étapes reconstituées, dans ${folder}).
 
+  Console         ${address}
   Documentation   ${address}/docs
   Procédure       ${address}/api/workflows/secnumcloud/1/diagram.svg
   État            ${address}/health/ready

@@ -1,9 +1,10 @@
 import { Alert } from '@codegouvfr/react-dsfr/Alert';
 import { Badge } from '@codegouvfr/react-dsfr/Badge';
 import { Link, Outlet, useLocation, useMatch } from 'react-router';
-import { useSeen } from './dossier.tsx';
+import { isCorrection } from './correction.ts';
 import { Loaded } from './loaded.tsx';
-import { type Dossier, useDossier, type Workflow } from './reading.ts';
+import { type Dossier, useDossier, useWorkflows, type Workflow } from './reading.ts';
+import { useSeen } from './seen.ts';
 import { useSession } from './session.ts';
 
 type Possible = Dossier['possible'][number];
@@ -20,13 +21,14 @@ export function Component() {
 /** What was just recorded, told once by the address that it leads to. */
 export type Recorded = { recorded?: { label: string; revision: number } };
 
-/** Facts that touch another one: they are proposed from that one, in the timeline. */
-const CORRECTIONS: readonly string[] = ['dossier.fait-rectifie', 'dossier.fait-annule'];
+/** To another version of the same procedure: there must be one. */
+const VERSION_CHANGE = 'dossier.version-changee';
 
 function Acts({ now, workflow }: { now: Dossier; workflow: Workflow }) {
   const session = useSession();
+  const versions = useWorkflows().data?.items.filter(({ name }) => name === now.workflow.name).length ?? 1;
   const { recorded } = (useLocation().state ?? {}) as Recorded;
-  const possible = now.possible.filter(({ type }) => !CORRECTIONS.includes(type));
+  const possible = now.possible.filter(({ type }) => !isCorrection(type) && (type !== VERSION_CHANGE || versions > 1));
   const mine = possible.filter(({ allowed }) => allowed);
   const others = possible.filter(({ allowed }) => !allowed);
   const leads = new Set(
@@ -75,6 +77,11 @@ function Acts({ now, workflow }: { now: Dossier; workflow: Workflow }) {
             </li>
           ))}
         </ul>
+      )}
+      {now.possible.some(({ type, allowed }) => allowed && isCorrection(type)) && (
+        <p className="fr-mt-2w">
+          Un fait se rectifie ou s’annule depuis la <Link to={`/dossiers/${now.id}`}>chronologie</Link>.
+        </p>
       )}
       {others.length > 0 && (
         <>

@@ -3,13 +3,17 @@ import { Button } from '@codegouvfr/react-dsfr/Button';
 import { Checkbox } from '@codegouvfr/react-dsfr/Checkbox';
 import { Input } from '@codegouvfr/react-dsfr/Input';
 import { Select } from '@codegouvfr/react-dsfr/Select';
-import { type ReactNode, useEffect, useMemo } from 'react';
+import { lazy, type ReactNode, Suspense, useEffect, useMemo } from 'react';
 import { Link, useLocation, useSearchParams } from 'react-router';
 import { Content } from './content.tsx';
-import { useSeen } from './dossier.tsx';
-import { Loaded } from './loaded.tsx';
+import { ANNULMENT, correctionPath, isCorrection, latestOf, RECTIFICATION } from './correction.ts';
+import { Loaded, Waiting } from './loaded.tsx';
 import { type Entry, type Schema, type Timeline, useSchemas, useTimeline, type Workflow } from './reading.ts';
-import { counted, dayOf, days, inWords, jalonInWords, momentInWords, periodInWords } from './words.ts';
+import { useSeen } from './seen.ts';
+import { useSession } from './session.ts';
+import { counted, dayOf, days, inWords, jalonInWords, momentInWords, periodInWords, plain } from './words.ts';
+
+const TimeAxis = lazy(() => import('./time-axis.tsx'));
 
 /** Chronologie: what happened, grouped by milestone, newest first, with who, for whom, and since when it is known. */
 export function Component() {
@@ -24,6 +28,7 @@ function Told({ timeline }: { timeline: Timeline }) {
   const { workflow } = useSeen();
   const [query] = useSearchParams();
   const oldestFirst = query.get('ordre') === 'ancien';
+  const axis = query.get('axe') === 'temps';
   const narrowing: Narrowing = {
     text: query.get('texte') ?? '',
     type: query.get('fait') ?? '',
@@ -42,13 +47,18 @@ function Told({ timeline }: { timeline: Timeline }) {
   return (
     <>
       <h2 className="fr-sr-only">Chronologie</h2>
-      <Filters timeline={timeline} workflow={workflow} narrowing={narrowing} oldestFirst={oldestFirst} />
+      <Filters {...{ timeline, workflow, narrowing, oldestFirst, axis }} />
       <p role="status">
         {counted(shown.length, 'fait')}
         {shown.length < entries.length && ` sur ${entries.length}`}.
         {withheld > 0 &&
           ` ${withheld > 1 ? `${withheld} faits de ce dossier ne vous sont pas montrés` : 'Un fait de ce dossier ne vous est pas montré'}.`}
       </p>
+      {axis && (
+        <Suspense fallback={<Waiting />}>
+          <TimeAxis timeline={timeline} />
+        </Suspense>
+      )}
       {groups.map(([jalon, list]) => (
         <section key={jalon} className="etape">
           <StageHeading jalon={jalon} timeline={timeline} />
@@ -84,8 +94,6 @@ function keeps({ text, type, role, since, until, milestones }: Narrowing, entry:
   const { actor, label, data } = entry;
   return plain(JSON.stringify([label, actor.nom, actor.org, actor.sub, data])).includes(plain(text));
 }
-
-const plain = (text: string) => text.normalize('NFD').replaceAll(/\p{M}/gu, '').toLowerCase();
 
 function grouped(entries: readonly Entry[]): [string, Entry[]][] {
   const groups = new Map<string, Entry[]>();
@@ -150,19 +158,87 @@ function Told1({ entry, timeline, workflow, schemas }: ToldProps) {
       {source && <p className="fait__note">{sourceInWords(source)}</p>}
       {corrected && (
         <p className="fait__note">
-          {annulled ? 'Annulé' : 'Rectifié'} depuis : <Link to={`#r${corrected.revision}`}>voir la correction</Link>
-          {corrected.effectiveAt && ` (à lire au ${inWords(corrected.effectiveAt)})`}.
+          {annulled ? 'Annulé' : 'Rectifié'} depuis : <Link to={`#r${corrected.revision}`}>voir la correction</Link>.
         </p>
       )}
       {erased ? (
         <p className="fait__note">Son contenu a été effacé ; son empreinte demeure.</p>
+      ) : isCorrection(type) ? (
+        <Correction entry={entry} timeline={timeline} />
       ) : (
         <Content data={data ?? {}} schema={schemas.get(type)} />
       )}
+      {corrected && !annulled && (
+        <>
+          <p className="fait__note">
+            Tel que rectifié
+            {corrected.effectiveAt && `, effectif le ${inWords(corrected.effectiveAt)}`} :
+          </p>
+          <Content data={latestOf(entry, timeline.entries)} schema={schemas.get(type)} />
+        </>
+      )}
       <p className="fait__note fait__pied">
         <Link to={`#r${revision}`}>Révision {revision}</Link> · <code>{type}</code>
+        <Corrections entry={entry} timeline={timeline} workflow={workflow} />
       </p>
     </article>
+  );
+}
+
+/** A correction: which fact it touches, and why. What it says of that fact is shown there, beside what was recorded. */
+function Correction({ entry, timeline }: { entry: Entry; timeline: Timeline }) {
+  const { fait, motif, effectiveAt } = (entry.data ?? {}) as { fait?: string; motif?: string; effectiveAt?: string };
+  const touched = timeline.entries.find(({ id }) => id === fait);
+  return (
+    <dl className="contenu">
+      <div>
+        <dt>Fait en question</dt>
+        <dd>
+          {touched ? (
+            <Link to={`#r${touched.revision}`}>
+              {touched.label} (révision {touched.revision})
+            </Link>
+          ) : (
+            fait
+          )}
+        </dd>
+      </div>
+      {effectiveAt && (
+        <div>
+          <dt>Date d’effet rectifiée</dt>
+          <dd>{inWords(effectiveAt)}</dd>
+        </div>
+      )}
+      {motif && (
+        <div>
+          <dt>Motif</dt>
+          <dd className="texte">{motif}</dd>
+        </div>
+      )}
+    </dl>
+  );
+}
+
+/** The ways to correct a fact, for whoever may propose it; the opening is never annulled, nor is anything twice. */
+function Corrections({ entry, timeline, workflow }: { entry: Entry; timeline: Timeline; workflow: Workflow }) {
+  const roles = useSession()?.roles ?? [];
+  const by = workflow.facts.find(({ type }) => type === entry.type)?.by ?? [];
+  if (isCorrection(entry.type) || entry.corrected?.kind === 'annulled') return null;
+  if (!roles.some((role) => (by as string[]).includes(role))) return null;
+  const link = (type: string, text: string) => (
+    <>
+      {' · '}
+      <Link to={correctionPath(timeline.id, type, entry.id)} className="ecran">
+        {text}
+        <span className="fr-sr-only"> : {entry.label}</span>
+      </Link>
+    </>
+  );
+  return (
+    <>
+      {link(RECTIFICATION, 'Rectifier')}
+      {entry.revision > 0 && link(ANNULMENT, 'Annuler')}
+    </>
   );
 }
 
@@ -210,9 +286,15 @@ function sourceInWords({ kind, precision, url }: NonNullable<Entry['source']>): 
   );
 }
 
-type FiltersProps = { timeline: Timeline; workflow: Workflow; narrowing: Narrowing; oldestFirst: boolean };
+type FiltersProps = {
+  timeline: Timeline;
+  workflow: Workflow;
+  narrowing: Narrowing;
+  oldestFirst: boolean;
+  axis: boolean;
+};
 
-function Filters({ timeline: { entries }, workflow, narrowing, oldestFirst }: FiltersProps) {
+function Filters({ timeline: { entries }, workflow, narrowing, oldestFirst, axis }: FiltersProps) {
   const [, change] = useSearchParams();
   const set = (name: string, value: string) =>
     change(
@@ -299,6 +381,15 @@ function Filters({ timeline: { entries }, workflow, narrowing, oldestFirst }: Fi
           onClick={() => set('ordre', oldestFirst ? '' : 'ancien')}
         >
           {oldestFirst ? 'Le plus récent d’abord' : 'Le plus ancien d’abord'}
+        </Button>
+        <Button
+          size="small"
+          priority="tertiary"
+          iconId="fr-icon-time-line"
+          nativeButtonProps={{ 'aria-pressed': axis }}
+          onClick={() => set('axe', axis ? '' : 'temps')}
+        >
+          Axe du temps
         </Button>
         <Button size="small" priority="tertiary" iconId="fr-icon-printer-line" onClick={() => print()}>
           Imprimer

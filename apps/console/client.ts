@@ -41,11 +41,6 @@ type Answer<T> = { data?: T; error?: unknown; response: Response };
 
 /** The body of an answer. @throws Problem when there is none, whatever the reason */
 export async function ask<T>(request: Promise<Answer<T>>): Promise<T> {
-  return (await answered(request)).data;
-}
-
-/** The body of an answer, and the answer itself for its headers. @throws Problem */
-export async function answered<T>(request: Promise<Answer<T>>): Promise<{ data: T; response: Response }> {
   let answer: Answer<T>;
   try {
     answer = await request;
@@ -59,7 +54,7 @@ export async function answered<T>(request: Promise<Answer<T>>): Promise<{ data: 
     });
   }
   const { data, error, response } = answer;
-  if (response.ok) return { data: data as T, response };
+  if (response.ok) return data as T;
   throw new Problem(problemOf(error, response), Number(response.headers.get('retry-after') ?? undefined) || undefined);
 }
 

@@ -1,7 +1,7 @@
 import { Button } from '@codegouvfr/react-dsfr/Button';
 import { useState } from 'react';
 import type { Schema } from './reading.ts';
-import { inWords, periodInWords } from './words.ts';
+import { countryOf, inWords, periodInWords, wordOf } from './words.ts';
 
 /** The content of a fact in words: each field under the label that its class gives it, dates written out. */
 export function Content({ data, schema }: { data: Readonly<Record<string, unknown>>; schema: Schema | undefined }) {
@@ -53,11 +53,12 @@ function Value({ value, schema, defs }: { value: unknown; schema: Schema | undef
   return String(value);
 }
 
-const PERIOD = /^\d{4}(-([TS]\d|\d{2}))?$/;
-
-function textOf(text: string, schema: Schema | undefined): string {
-  if (/^\d{4}-\d{2}-\d{2}$/.test(text)) return inWords(text);
-  return PERIOD.test(text) && schema?.format === undefined ? periodInWords(text) : text;
+/** A text as its field means it: what only looks like a date, a decision's number for instance, is left as it is. */
+function textOf(text: string, { format, pattern, enum: words }: Schema = {}): string {
+  if (format === 'date') return inWords(text);
+  if (pattern?.includes('T[1-4]')) return periodInWords(text);
+  if (words) return /^[A-Z]{2}$/.test(text) ? countryOf(text) : wordOf(text);
+  return text;
 }
 
 type Document = { reference: string; titre: string; empreinte: string };

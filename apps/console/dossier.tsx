@@ -1,18 +1,12 @@
 import { Badge } from '@codegouvfr/react-dsfr/Badge';
 import { useQuery } from '@tanstack/react-query';
-import { NavLink, Outlet, useOutletContext, useParams } from 'react-router';
+import { NavLink, Outlet, useParams } from 'react-router';
 import { Loaded } from './loaded.tsx';
 import { Page } from './page.tsx';
 import { type ListedDossier, pageOfDossiers, useWorkflow, type Workflow } from './reading.ts';
+import type { Seen } from './seen.ts';
 import { StateBadge } from './state.tsx';
 import { days, daysBetween, inWords, periodInWords, short, today } from './words.ts';
-
-/** What every view of a dossier is given: the dossier as the list knows it, and its procedure. */
-export type Seen = { dossier: ListedDossier; workflow: Workflow };
-
-export function useSeen(): Seen {
-  return useOutletContext<Seen>();
-}
 
 /** The dossier as the list shows it: who, what, where it stands. Null when there is none, or none that the caller sees. */
 function useListed(id: string) {
@@ -43,10 +37,12 @@ export function Component() {
 
 const TRAIL = [{ label: 'Dossiers', to: '/dossiers' }];
 
+/** The views; what one is about to open is loaded as soon as the pointer or the focus is on its name. */
 const VIEWS = [
-  { path: '', text: 'Chronologie' },
-  { path: 'agir', text: 'Agir' },
-  { path: 'machine', text: 'Machine' },
+  { path: '', text: 'Chronologie', load: () => import('./chronologie.tsx') },
+  { path: 'agir', text: 'Agir', load: () => import('./agir.tsx') },
+  { path: 'rejouer', text: 'Rejouer', load: () => import('./rejouer.tsx') },
+  { path: 'machine', text: 'Machine', load: () => import('./machine.tsx') },
 ];
 
 function Known({ dossier }: { dossier: ListedDossier }) {
@@ -62,9 +58,15 @@ function Known({ dossier }: { dossier: ListedDossier }) {
             <Milestones dossier={dossier} workflow={found} />
             <nav className="onglets" aria-label="Vues du dossier">
               <ul>
-                {VIEWS.map(({ path, text }) => (
+                {VIEWS.map(({ path, text, load }) => (
                   <li key={text}>
-                    <NavLink to={`/dossiers/${id}${path && `/${path}`}`} end={path === ''} preventScrollReset>
+                    <NavLink
+                      to={`/dossiers/${id}${path && `/${path}`}`}
+                      end={path === ''}
+                      preventScrollReset
+                      onPointerEnter={() => void load()}
+                      onFocus={() => void load()}
+                    >
                       {text}
                     </NavLink>
                   </li>

@@ -185,7 +185,9 @@ function Narrowed({ workflow }: { workflow: Workflow | undefined }) {
             dismissible
             nativeButtonProps={{
               'aria-label': `Retirer le filtre ${FILTERS[one.name]} : ${said(one)}`,
-              onClick: () => change((before) => without(before, one.name), { preventScrollReset: true }),
+              // At once: the design system looks whether it is gone.
+              onClick: () =>
+                change((before) => without(before, one.name), { preventScrollReset: true, flushSync: true }),
             }}
           >
             {`${FILTERS[one.name]} : ${said(one)}`}

@@ -5,9 +5,12 @@ import { Notice } from '@codegouvfr/react-dsfr/Notice';
 import { SkipLinks } from '@codegouvfr/react-dsfr/SkipLinks';
 import { Suspense } from 'react';
 import { Navigate, Outlet, ScrollRestoration, useLocation, useMatches, useNavigate } from 'react-router';
+import { Keys, showKeys } from './keys.tsx';
+import { useLive } from './live.ts';
 import { Waiting } from './loaded.tsx';
 import { useDefaultWorkflow, useVersion } from './reading.ts';
 import { leave, type Session, useSession, whyAbsent } from './session.ts';
+import { hourOf } from './words.ts';
 
 /** What surrounds every screen: header, navigation, notices, footer. Sends to the login whoever is not logged in. */
 export function Frame() {
@@ -23,11 +26,12 @@ export function Frame() {
         ]}
       />
       <Top session={session} />
-      <Notices />
+      <Notices session={session} />
       <main id="contenu" tabIndex={-1} className="fr-container fr-pt-2w fr-pb-8w">
         <Suspense fallback={<Waiting />}>{session || open ? <Outlet /> : <ToLogin />}</Suspense>
       </main>
       <Bottom />
+      <Keys />
       <ScrollRestoration />
     </>
   );
@@ -42,9 +46,11 @@ function ToLogin() {
 }
 
 const SECTIONS = [
-  { to: '/', text: 'Tableau de bord', dossiers: true },
-  { to: '/dossiers', text: 'Dossiers', dossiers: true },
-  { to: '/procedures', text: 'Procédures', dossiers: false },
+  { to: '/', text: 'Tableau de bord', needs: 'dossiers' },
+  { to: '/dossiers', text: 'Dossiers', needs: 'dossiers' },
+  { to: '/echeances', text: 'Échéances', needs: 'dossiers' },
+  { to: '/abonnements', text: 'Abonnements', needs: 'session' },
+  { to: '/procedures', text: 'Procédures', needs: 'nothing' },
 ] as const;
 
 function Top({ session }: { session: Session | null }) {
@@ -95,24 +101,39 @@ function Top({ session }: { session: Session | null }) {
           : [{ iconId: 'fr-icon-account-line' as const, text: 'Se connecter', linkProps: { to: '/connexion' } }]),
         headerFooterDisplayItem,
       ]}
-      navigation={SECTIONS.filter(({ dossiers }) => !dossiers || sees).map(({ to, text }) => ({
-        text,
-        linkProps: { to },
-        isActive: current?.to === to,
-      }))}
+      navigation={SECTIONS.filter(({ needs }) => needs === 'nothing' || (needs === 'session' ? session : sees)).map(
+        ({ to, text }) => ({
+          text,
+          linkProps: { to },
+          isActive: current?.to === to,
+        }),
+      )}
     />
   );
 }
 
-function Notices() {
+function Notices({ session }: { session: Session | null }) {
   const { data: version } = useVersion();
-  if (!version?.demonstration) return null;
+  const lostAt = useLive(session);
   return (
-    <Notice
-      title="Démonstration"
-      description="Données publiques et étapes reconstituées. Ne saisissez rien de confidentiel."
-      severity="info"
-    />
+    <section aria-label="Avertissements">
+      {version?.demonstration && (
+        <Notice
+          title="Démonstration"
+          description="Données publiques et étapes reconstituées. Ne saisissez rien de confidentiel."
+          severity="info"
+        />
+      )}
+      <div role="status">
+        {lostAt && (
+          <Notice
+            title={`Connexion perdue à ${hourOf(lostAt)}, reprise en cours`}
+            description="Ce qui est affiché peut avoir changé depuis ; ce que vous saisissez est gardé."
+            severity="warning"
+          />
+        )}
+      </div>
+    </section>
   );
 }
 
@@ -127,6 +148,7 @@ function Bottom() {
       domains={[]}
       bottomItems={[
         { text: 'Documentation de l’API', linkProps: { href: '/docs' } },
+        { text: 'Raccourcis du clavier', buttonProps: { onClick: showKeys } },
         ...(version ? [{ text: `Version ${version.version}`, linkProps: { href: '/version' } }] : []),
         headerFooterDisplayItem,
       ]}

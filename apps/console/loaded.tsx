@@ -71,3 +71,21 @@ export function ProblemAlert({ fault, onRetry }: { fault: Error; onRetry?: () =>
     </div>
   );
 }
+
+/** An act of the user on the server: whether it is under way, and what went wrong with the last one. */
+export function useAct() {
+  const [running, setRunning] = useState(false);
+  const [fault, setFault] = useState<Error | null>(null);
+  const act = async (work: () => Promise<void>) => {
+    setRunning(true);
+    setFault(null);
+    try {
+      await work();
+    } catch (caught) {
+      setFault(caught as Error);
+    } finally {
+      setRunning(false);
+    }
+  };
+  return { act, running, fault };
+}

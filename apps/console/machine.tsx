@@ -1,6 +1,6 @@
-import { useSeen } from './dossier.tsx';
 import { Loaded } from './loaded.tsx';
 import { type Entry, type Timeline, useTimeline, type Workflow } from './reading.ts';
+import { useSeen } from './seen.ts';
 import { Statechart, type Step } from './statechart.tsx';
 import { DataTable } from './table.tsx';
 import { inWords } from './words.ts';

@@ -2,7 +2,7 @@ import type { Dossier, Entry, Schema } from './reading.ts';
 import { countryOf, wordOf } from './words.ts';
 
 /** A value that a form offers, and what it is called. */
-export type Offer = { value: string; label: string };
+type Offer = { value: string; label: string };
 
 /** What a form may be offered from: the dossier as it stands, and what was recorded of it. */
 export type Given = { context: Dossier['context']; entries: readonly Entry[] };

@@ -105,81 +105,84 @@ export function ProposalForm(props: Props) {
   };
   const empty = Object.keys(schema.properties ?? {}).length === 0;
   return (
-    <form onSubmit={submit} noValidate aria-busy={sending}>
-      <div ref={answer} tabIndex={-1} className="reponse">
-        {fault && <Answered fault={fault} faults={faults} schema={schema} explain={explain} />}
-      </div>
-      {children}
-      {!empty && (
-        <Form
-          tagName="div"
-          schema={schema as RJSFSchema}
-          uiSchema={shown}
-          formData={typed.data}
-          validator={nothingIsJudgedHere}
-          templates={templates}
-          widgets={{ ...widgets, exigence: RequirementWidget }}
-          fields={{ document: DocumentField }}
-          formContext={{ referentiel }}
-          extraErrors={errorSchemaOf(faults)}
-          noHtml5Validate
-          noValidate
-          showErrorList={false}
-          onChange={({ formData }) => change({ data: formData ?? {} })}
-        >
-          <span />
-        </Form>
-      )}
-      <div className="fr-grid-row fr-grid-row--gutters">
-        <div className="fr-col-12 fr-col-md-4">
-          <Input
-            label="Date d’effet"
-            hintText="Quand c’est vrai ; aujourd’hui sauf mention contraire"
-            state={messageAt(faults, '/effectiveAt') ? 'error' : 'default'}
-            stateRelatedMessage={messageAt(faults, '/effectiveAt')}
-            nativeInputProps={{
-              type: 'date',
-              value: typed.effectiveAt,
-              max: today(),
-              onChange: ({ target }) => change({ effectiveAt: target.value }),
-            }}
-          />
+    <>
+      <form onSubmit={submit} noValidate aria-busy={sending}>
+        <div ref={answer} tabIndex={-1} className="reponse">
+          {fault && <Answered fault={fault} faults={faults} schema={schema} explain={explain} />}
         </div>
-        {behalves.length > 0 && (
-          <div className="fr-col-12 fr-col-md-4">
-            <Select
-              label="Pour le compte de"
-              hint="Celui qui a fait ce que vous enregistrez"
-              nativeSelectProps={{ value: typed.behalf, onChange: ({ target }) => change({ behalf: target.value }) }}
-            >
-              <option value="">Personne d’autre</option>
-              {behalves.map(({ role, label: who }) => (
-                <option key={role} value={role}>
-                  {who}
-                </option>
-              ))}
-            </Select>
-          </div>
+        {children}
+        {!empty && (
+          <Form
+            tagName="div"
+            schema={schema as RJSFSchema}
+            uiSchema={shown}
+            formData={typed.data}
+            validator={nothingIsJudgedHere}
+            templates={templates}
+            widgets={{ ...widgets, exigence: RequirementWidget }}
+            fields={{ document: DocumentField }}
+            formContext={{ referentiel }}
+            extraErrors={errorSchemaOf(faults)}
+            noHtml5Validate
+            noValidate
+            showErrorList={false}
+            onChange={({ formData }) => change({ data: formData ?? {} })}
+          >
+            <span />
+          </Form>
         )}
-        {typed.behalf && (
+        <div className="fr-grid-row fr-grid-row--gutters">
           <div className="fr-col-12 fr-col-md-4">
             <Input
-              label="Nom (facultatif)"
-              hintText="La personne qui a agi"
+              label="Date d’effet"
+              hintText="Quand c’est vrai ; aujourd’hui sauf mention contraire"
+              state={messageAt(faults, '/effectiveAt') ? 'error' : 'default'}
+              stateRelatedMessage={messageAt(faults, '/effectiveAt')}
               nativeInputProps={{
-                value: typed.nom,
-                autoComplete: 'off',
-                onChange: ({ target }) => change({ nom: target.value }),
+                type: 'date',
+                value: typed.effectiveAt,
+                max: today(),
+                onChange: ({ target }) => change({ effectiveAt: target.value }),
               }}
             />
           </div>
-        )}
-      </div>
-      <div className="groupe fr-mt-2w">
-        <Button type="submit" disabled={sending}>
-          {sending ? 'Enregistrement…' : 'Enregistrer'}
-        </Button>
-      </div>
+          {behalves.length > 0 && (
+            <div className="fr-col-12 fr-col-md-4">
+              <Select
+                label="Pour le compte de"
+                hint="Celui qui a fait ce que vous enregistrez"
+                nativeSelectProps={{ value: typed.behalf, onChange: ({ target }) => change({ behalf: target.value }) }}
+              >
+                <option value="">Personne d’autre</option>
+                {behalves.map(({ role, label: who }) => (
+                  <option key={role} value={role}>
+                    {who}
+                  </option>
+                ))}
+              </Select>
+            </div>
+          )}
+          {typed.behalf && (
+            <div className="fr-col-12 fr-col-md-4">
+              <Input
+                label="Nom (facultatif)"
+                hintText="La personne qui a agi"
+                nativeInputProps={{
+                  value: typed.nom,
+                  autoComplete: 'off',
+                  onChange: ({ target }) => change({ nom: target.value }),
+                }}
+              />
+            </div>
+          )}
+        </div>
+        <div className="groupe fr-mt-2w">
+          <Button type="submit" disabled={sending}>
+            {sending ? 'Enregistrement…' : 'Enregistrer'}
+          </Button>
+        </div>
+      </form>
+      {/* Outside of the form, which its buttons would send again. */}
       <confirmation.Component
         title={label}
         buttons={[
@@ -194,7 +197,7 @@ export function ProposalForm(props: Props) {
         <Content data={typed.data} schema={schema} />
         <p>Un fait enregistré ne s’efface pas ; il ne peut qu’être rectifié ou annulé par un autre fait.</p>
       </confirmation.Component>
-    </form>
+    </>
   );
 }
 

@@ -2,15 +2,16 @@ import { Alert } from '@codegouvfr/react-dsfr/Alert';
 import { Button } from '@codegouvfr/react-dsfr/Button';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
-import { Link, useNavigate, useParams } from 'react-router';
+import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
 import { Checklist } from './agir.tsx';
 import { api, ask, type Problem } from './client.ts';
-import { useSeen } from './dossier.tsx';
+import { correctionFormOf, isCorrection, latestOf } from './correction.ts';
 import { Loaded, Waiting } from './loaded.tsx';
 import { formOf, startOf } from './offers.ts';
 import { type Behalf, FieldLink, ProposalForm, type Proposed } from './proposal-form.tsx';
 import {
   type Dossier,
+  type Entry,
   factsAfter,
   type Schema,
   type Timeline,
@@ -20,23 +21,32 @@ import {
   useTimeline,
   type Workflow,
 } from './reading.ts';
+import { useSeen } from './seen.ts';
 import { useSession } from './session.ts';
-import { momentInWords } from './words.ts';
+import { inWords, momentInWords } from './words.ts';
 
-/** The form of one fact of a dossier. */
+/** The form of one fact of a dossier; of a correction, when its address names the fact that it touches. */
 export function Component() {
   const { type = '' } = useParams();
+  const [query] = useSearchParams();
   const { dossier } = useSeen();
   const now = useDossier(dossier.id);
   const timeline = useTimeline(dossier.id);
   const schema = useSchema(dossier.workflow, type);
+  const touched = query.get('fait') ?? '';
   return (
     <Loaded query={now}>
       {(found) => (
         <Loaded query={timeline}>
           {(told) => (
             <Loaded query={schema}>
-              {(shape) => <Proposing key={type} now={found} timeline={told} schema={shape} type={type} />}
+              {(shape) =>
+                isCorrection(type) ? (
+                  <Correcting key={type + touched} {...{ now: found, timeline: told, schema: shape, type, touched }} />
+                ) : (
+                  <Proposing key={type} now={found} timeline={told} schema={shape} type={type} />
+                )
+              }
             </Loaded>
           )}
         </Loaded>
@@ -45,9 +55,31 @@ export function Component() {
   );
 }
 
-type Given = { now: Dossier; timeline: Timeline; schema: Schema; type: string };
+/** The form of a correction waits for the schema of the fact that it touches. */
+function Correcting({ touched, ...given }: Given & { touched: string }) {
+  const { dossier } = useSeen();
+  const entry = given.timeline.entries.find(({ id }) => id === touched);
+  const schema = useSchema(dossier.workflow, entry?.type ?? given.type);
+  if (!entry)
+    return (
+      <p className="fr-text--lead">
+        Ce fait n’est pas dans ce dossier. Choisissez-le dans la <Link to={`/dossiers/${dossier.id}`}>chronologie</Link>
+        .
+      </p>
+    );
+  return <Loaded query={schema}>{(shape) => <Proposing {...given} target={{ entry, schema: shape }} />}</Loaded>;
+}
 
-function Proposing({ now, timeline, schema, type }: Given) {
+type Given = {
+  now: Dossier;
+  timeline: Timeline;
+  schema: Schema;
+  type: string;
+  /** The fact that a correction touches. */
+  target?: { entry: Entry; schema: Schema };
+};
+
+function Proposing({ now, timeline, schema, type, target }: Given) {
   const { dossier, workflow } = useSeen();
   const navigate = useNavigate();
   const queries = useQueryClient();
@@ -56,6 +88,10 @@ function Proposing({ now, timeline, schema, type }: Given) {
   const [revision, setRevision] = useState(now.revision);
   const [form] = useState(() => {
     const given = { context: now.context, entries: timeline.entries };
+    if (target) {
+      const latest = latestOf(target.entry, timeline.entries);
+      return correctionFormOf(schema, { ...target, latest }, given);
+    }
     return { ...formOf(type, schema, given), start: startOf(type, given) };
   });
   const heading = useRef<HTMLHeadingElement>(null);
@@ -69,7 +105,7 @@ function Proposing({ now, timeline, schema, type }: Given) {
     const recorded = await ask(
       api.POST('/api/dossiers/{id}/facts', {
         params: { path: { id }, header: { 'If-Match': `"${revision}"`, 'Idempotency-Key': key } },
-        body: { type, ...proposed } as never,
+        body: { type, ...proposed, data: { ...proposed.data, ...(target ? { fait: target.entry.id } : {}) } } as never,
       }),
     );
     queries.setQueryData(['dossier', id, 'now'], recorded);
@@ -96,7 +132,8 @@ function Proposing({ now, timeline, schema, type }: Given) {
   };
   const { nom, version } = (now.context as { referentiel?: { nom: string; version: string } }).referentiel ?? {};
   const referentiel = requirements.data?.items.find((one) => one.nom === nom && one.version === version);
-  if ('exigence' in (schema.properties ?? {}) && !requirements.data && !requirements.error) return <Waiting />;
+  if ('exigence' in ((target?.schema ?? schema).properties ?? {}) && !requirements.data && !requirements.error)
+    return <Waiting />;
   return (
     <>
       <p>
@@ -105,6 +142,12 @@ function Proposing({ now, timeline, schema, type }: Given) {
       <h2 ref={heading} tabIndex={-1}>
         {label}
       </h2>
+      {target && (
+        <p>
+          Fait en question : <Link to={`/dossiers/${id}#r${target.entry.revision}`}>{target.entry.label}</Link>,
+          effectif le {inWords(target.entry.effectiveAt)} (révision {target.entry.revision}).
+        </p>
+      )}
       {possible ? (
         <Checklist rules={possible.rules} />
       ) : (
@@ -122,7 +165,7 @@ function Proposing({ now, timeline, schema, type }: Given) {
         start={form.start}
         behalves={behalves}
         referentiel={referentiel}
-        draft={`jalon.saisie.${id}.${type}`}
+        draft={`jalon.saisie.${id}.${type}.${target?.entry.id ?? ''}`}
         consequence={consequenceOf(workflow, now.state, type)}
         send={send}
         explain={explain}
@@ -171,7 +214,7 @@ export function Refused({ problem, schema, workflow }: { problem: Problem; schem
       title="Refusé : rien n’a été enregistré"
       description={
         <>
-          <p>{detail}</p>
+          {reasons.length === 0 && <p>{detail}</p>}
           <ul>
             {reasons.map(({ rule, message, field }) => (
               <li key={rule}>

@@ -1,5 +1,5 @@
 import { keepPreviousData, QueryClient, useQueries, useQuery } from '@tanstack/react-query';
-import { answered, api, ask, Problem, type Schemas } from './client.ts';
+import { api, ask, Problem, type Schemas } from './client.ts';
 
 /** What the screens read. One function per reading; its key says of what, so that a change can be told to whom it concerns. */
 
@@ -120,11 +120,55 @@ export function useTimeline(id: string) {
   });
 }
 
-/** The facts that were recorded after a revision, oldest first. */
-export async function factsAfter(id: string, revision: number): Promise<Schemas['History']['items']> {
-  const query = revision < 0 ? { limit: 200 } : { after: revision, limit: 200 };
-  const { items } = await ask(api.GET('/api/dossiers/{id}/facts', { params: { path: { id }, query } }));
+export type Fact = Schemas['Fact'];
+export type HistoryItem = Schemas['History']['items'][number];
+
+/** The facts that were recorded after a revision (-1: all of them), oldest first. */
+export async function factsAfter(id: string, revision: number): Promise<HistoryItem[]> {
+  const items: HistoryItem[] = [];
+  for (let after = revision, more = true; more; after = items.at(-1)?.revision ?? after) {
+    const query = after < 0 ? { limit: 200 } : { after, limit: 200 };
+    const page = await ask(api.GET('/api/dossiers/{id}/facts', { params: { path: { id }, query } }));
+    items.push(...page.items);
+    more = page.next !== undefined;
+  }
   return items;
+}
+
+export function useHistory(id: string) {
+  return useQuery({ queryKey: ['dossier', id, 'history'], queryFn: () => factsAfter(id, -1) });
+}
+
+/** A moment of a dossier's past, as the API asks for it. */
+export type Moment = { revision?: number; effectiveAt?: string; corrected?: boolean };
+
+/** Where a dossier stood then. Asked again when something was recorded since: a correction may change any past. */
+export function usePastState(id: string, moment: Moment) {
+  return useQuery({
+    queryKey: ['dossier', id, 'state', moment],
+    queryFn: () => ask(api.GET('/api/dossiers/{id}/state', { params: { path: { id }, query: moment } })),
+    placeholderData: keepPreviousData,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+/** What changed from one moment to another (RFC 6902); nothing is asked without a moment before. */
+export function useDifference(id: string, from: Moment | undefined, to: Moment) {
+  const query = {
+    ...(from?.revision === undefined ? {} : { from: from.revision }),
+    ...(from?.effectiveAt === undefined ? {} : { fromEffectiveAt: from.effectiveAt }),
+    ...(from?.corrected ? { fromCorrected: true } : {}),
+    ...(to.revision === undefined ? {} : { to: to.revision }),
+    ...(to.effectiveAt === undefined ? {} : { toEffectiveAt: to.effectiveAt }),
+    ...(to.corrected ? { toCorrected: true } : {}),
+  };
+  return useQuery({
+    queryKey: ['dossier', id, 'diff', query],
+    queryFn: () => ask(api.GET('/api/dossiers/{id}/diff', { params: { path: { id }, query } })),
+    enabled: from !== undefined,
+    placeholderData: keepPreviousData,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
 }
 
 /** The query of the list, as the API documents it. */
@@ -140,7 +184,49 @@ export function useDossiers(query: ListQuery) {
 }
 
 export async function pageOfDossiers(query: ListQuery) {
-  const { data } = await answered(api.GET('/api/dossiers', { params: { query } }));
-  const cursor = data.next === undefined ? undefined : new URL(data.next, location.origin).searchParams.get('cursor');
-  return { items: data.items, cursor: cursor ?? undefined };
+  const { items, next } = await ask(api.GET('/api/dossiers', { params: { query } }));
+  return { items, cursor: cursorOf(next) };
+}
+
+export type ListedDeadline = Schemas['ListedDeadline'];
+type DeadlineQuery = NonNullable<import('./api.generated.ts').operations['listDeadlines']['parameters']['query']>;
+
+async function pageOfDeadlines(query: DeadlineQuery) {
+  const { items, next } = await ask(api.GET('/api/deadlines', { params: { query } }));
+  return { items, cursor: cursorOf(next) };
+}
+
+export function useDeadlines(query: DeadlineQuery) {
+  return useQuery({
+    queryKey: ['deadlines', query],
+    queryFn: () => pageOfDeadlines(query),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** Every deadline of a query, page after page. */
+export async function deadlinesBefore(query: DeadlineQuery): Promise<ListedDeadline[]> {
+  const all: ListedDeadline[] = [];
+  for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
+    const page = await pageOfDeadlines({ ...query, limit: 200, ...(cursor ? { cursor } : {}) });
+    all.push(...page.items);
+    cursor = page.cursor;
+  }
+  return all;
+}
+
+/** The cursor in the address of the next page. */
+function cursorOf(next: string | undefined): string | undefined {
+  return next === undefined ? undefined : (new URL(next, location.origin).searchParams.get('cursor') ?? undefined);
+}
+
+export type Webhook = Schemas['Webhook'];
+export type Delivery = Schemas['Delivery'];
+
+/** A page of what was sent to a webhook, newest first. */
+export async function pageOfDeliveries(webhook: string, query: { state?: Delivery['state']; cursor?: string }) {
+  const { items, next } = await ask(
+    api.GET('/api/webhooks/{webhook}/deliveries', { params: { path: { webhook }, query: { ...query, limit: 50 } } }),
+  );
+  return { items, cursor: cursorOf(next) };
 }

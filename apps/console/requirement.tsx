@@ -1,8 +1,7 @@
 import type { WidgetProps } from '@rjsf/utils';
 import { useState } from 'react';
 import type { Referentiel } from './reading.ts';
-
-const plain = (text: string) => text.normalize('NFD').replaceAll(/\p{M}/gu, '').toLowerCase();
+import { plain } from './words.ts';
 
 /** A requirement of the référentiel, chosen by chapter; a search by number or by words of its titles shortens the list. */
 export function RequirementWidget({ id, value, onChange, rawErrors, registry }: WidgetProps) {

@@ -37,7 +37,8 @@ const ZOOM = { least: 0.2, most: 3, by: 1.25 };
 function Picture({ svg, current, steps }: { svg: string } & Omit<Props, 'workflow'>) {
   const frame = useRef<HTMLElement>(null);
   const place = useRef<HTMLDivElement>(null);
-  const [zoom, setZoom] = useState<number | null>(null);
+  // A state that is lit is read at once; without one the whole procedure is shown.
+  const [zoom, setZoom] = useState<number | null>(current === undefined ? null : 1);
 
   useLayoutEffect(() => {
     const parsed = new DOMParser().parseFromString(svg, 'image/svg+xml').documentElement;
@@ -50,8 +51,7 @@ function Picture({ svg, current, steps }: { svg: string } & Omit<Props, 'workflo
     const drawn = place.current?.querySelector('svg');
     if (!svg || !drawn || !frame.current) return;
     const factor = zoom ?? Math.min(1, frame.current.clientWidth / drawn.viewBox.baseVal.width);
-    drawn.style.width = `${drawn.viewBox.baseVal.width * factor}px`;
-    drawn.style.height = 'auto';
+    drawn.style.setProperty('--largeur', `${drawn.viewBox.baseVal.width * factor}px`);
   }, [svg, zoom]);
   // The lit state is brought into view, inside the frame alone.
   useEffect(() => {

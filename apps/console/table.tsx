@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import { type ReactNode, type RefObject, useEffect, useRef, useState } from 'react';
 import { Link } from 'react-router';
 
 export type Column<T> = {
@@ -26,10 +26,16 @@ export function DataTable<T>({
   rows: readonly T[];
   keyOf: (row: T) => string;
 }) {
+  const frame = useRef<HTMLDivElement>(null);
+  const overflows = useOverflow(frame);
   return (
     <div className={`fr-table fr-table--sm${hidden ? ' fr-table--no-caption' : ''}`}>
       <div className="fr-table__wrapper">
-        <div className="fr-table__container">
+        <div
+          ref={frame}
+          className="fr-table__container"
+          {...(overflows ? { tabIndex: 0, role: 'region', 'aria-label': `${caption}, tableau qui défile` } : {})}
+        >
           <div className="fr-table__content">
             <table className="tableau">
               <caption>{caption}</caption>
@@ -76,4 +82,18 @@ export function DataTable<T>({
       </div>
     </div>
   );
+}
+
+/** Whether something is wider than its frame: what scrolls must then be reached by keyboard. */
+function useOverflow(frame: RefObject<HTMLElement | null>): boolean {
+  const [overflows, setOverflows] = useState(false);
+  useEffect(() => {
+    const { current } = frame;
+    if (!current) return;
+    const seen = new ResizeObserver(() => setOverflows(current.scrollWidth > current.clientWidth));
+    seen.observe(current);
+    if (current.firstElementChild) seen.observe(current.firstElementChild);
+    return () => seen.disconnect();
+  }, [frame]);
+  return overflows;
 }

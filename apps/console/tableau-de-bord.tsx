@@ -9,13 +9,14 @@ import {
   type Dossier,
   type ListedDossier,
   pageOfDossiers,
+  useDeadlines,
   useDefaultWorkflow,
   useDossiers,
   type Workflow,
 } from './reading.ts';
 import { type Session, useSession } from './session.ts';
 import { StateBadge } from './state.tsx';
-import { days, daysBetween, jalonInWords, momentInWords, periodInWords, short, today } from './words.ts';
+import { dayOf, days, daysBetween, jalonInWords, momentInWords, periodInWords, short, today } from './words.ts';
 
 /** Tableau de bord: what waits for me, what is due, where every dossier stands, what others recorded since I was here. */
 export function Component() {
@@ -46,6 +47,7 @@ function Board({ workflow, session }: { workflow: Workflow; session: Session }) 
   return (
     <>
       {acts && <Waits workflow={workflow} />}
+      <Deadlines />
       <Stages workflow={workflow} />
       <SinceLast session={session} />
     </>
@@ -107,7 +109,7 @@ function WaitingCard({ dossier, workflow }: { dossier: ListedDossier; workflow: 
       </p>
       {best ? (
         <p className="fr-mb-0">
-          {best.why}
+          {best.why} À faire :
           <br />
           <Link className="fr-link" to={`/dossiers/${id}/agir/${best.type}`}>
             {best.label}
@@ -120,29 +122,81 @@ function WaitingCard({ dossier, workflow }: { dossier: ListedDossier; workflow: 
   );
 }
 
-/** Of what the caller may propose, the fact that moves the dossier on and lacks least; and why it waits, in a sentence. */
+/** What moves the dossier on, how much of it is fulfilled, and what the caller can do about it now. */
 function nextAct({ possible, state }: Dossier, workflow: Workflow) {
+  type Possible = Dossier['possible'][number];
+  const rank = new Map(workflow.facts.map(({ type }, index) => [type as string, index]));
   const declared = new Map(workflow.facts.map((fact) => [fact.type as string, fact]));
-  const leads = new Set(
-    workflow.transitions.filter(({ from, to }) => from === state && to !== from).map(({ fact }) => fact as string),
+  const over = new Set(workflow.states.filter(({ final }) => final).map((one) => one.state as string));
+  const moves = new Set(
+    workflow.transitions
+      .filter(({ from, to }) => from === state && to !== from && !over.has(to))
+      .map(({ fact }) => fact),
   );
-  const missing = ({ rules }: Dossier['possible'][number]) => rules.filter(({ holds }) => holds === false).length;
-  const candidates = possible.filter(({ type, allowed }) => {
-    const fact = declared.get(type);
-    return allowed && !fact?.free && !fact?.abandons;
-  });
-  const [best] = candidates.toSorted(
-    (a, b) => missing(a) - missing(b) || Number(leads.has(b.type)) - Number(leads.has(a.type)),
+  const missing = ({ rules }: Possible) => rules.filter(({ holds }) => holds === false).length;
+  const decided = ({ rules }: Possible) => rules.filter(({ holds }) => holds !== null).length;
+  const usual = possible
+    .filter(({ type }) => !declared.get(type)?.free && !declared.get(type)?.abandons)
+    .toSorted((a, b) => (rank.get(a.type) ?? 0) - (rank.get(b.type) ?? 0));
+  // Onwards leads what crosses a milestone, else what most rules watch over, else what the procedure names first.
+  const [onwards] = usual
+    .filter(({ type }) => moves.has(type))
+    .toSorted(
+      (a, b) =>
+        Number(Boolean(declared.get(b.type)?.crosses)) - Number(Boolean(declared.get(a.type)?.crosses)) ||
+        decided(b) - decided(a),
+    );
+  const ready = usual.filter((one) => one.allowed && missing(one) === 0);
+  const mine =
+    onwards?.allowed && missing(onwards) === 0 ? onwards : (ready.find(({ type }) => !moves.has(type)) ?? ready[0]);
+  const act = mine ?? (onwards?.allowed ? onwards : undefined);
+  if (!act) return null;
+  const crosses = onwards && declared.get(onwards.type)?.crosses;
+  if (!onwards || missing(onwards) === 0)
+    return { ...act, why: crosses ? `Rien ne manque pour franchir ${crosses}.` : 'Rien ne manque.' };
+  const holding = decided(onwards) - missing(onwards);
+  const several = holding > 1 ? 's' : '';
+  const goal = crosses ?? `« ${onwards.label} »`;
+  return { ...act, why: `${holding} règle${several} sur ${decided(onwards)} remplie${several} pour ${goal}.` };
+}
+
+/** Days ahead in which a deadline is shown on the board. */
+const AHEAD = 30;
+
+/** Deadlines past and of the next thirty days, the oldest first. */
+function Deadlines() {
+  const before = dayOf(new Date(Date.now() + (AHEAD + 1) * 86_400_000));
+  const page = useDeadlines({ before, limit: SHOWN });
+  return (
+    <section aria-labelledby="echeances" className="fr-mt-6w">
+      <h2 id="echeances">Échéances dépassées ou à moins de {AHEAD} jours</h2>
+      <Loaded query={page}>
+        {({ items, cursor }) => (
+          <>
+            {items.length === 0 && <p>Aucune.</p>}
+            <ul className="fr-raw-list">
+              {items.map(({ id, dossier, due, overdue, label, summary }) => (
+                <li key={id} className="groupe fr-mb-1w">
+                  <Badge small severity={overdue ? 'error' : 'warning'} as="span">
+                    {overdue
+                      ? `Dépassée de ${days(daysBetween(due, today()))}`
+                      : `Dans ${days(daysBetween(today(), due))}`}
+                  </Badge>
+                  <span>
+                    {label}, le {short(due)} :{' '}
+                    <Link to={`/dossiers/${dossier}`}>
+                      {summary.prestataire} · {summary.offre}
+                    </Link>
+                  </span>
+                </li>
+              ))}
+            </ul>
+            {cursor && <Link to="/echeances">Toutes les échéances</Link>}
+          </>
+        )}
+      </Loaded>
+    </section>
   );
-  if (!best) return null;
-  const lacks = missing(best);
-  const decided = best.rules.filter(({ holds }) => holds !== null).length;
-  const crosses = declared.get(best.type)?.crosses;
-  const why =
-    lacks > 0
-      ? `${decided - lacks} règle${decided - lacks > 1 ? 's' : ''} sur ${decided} remplie${decided - lacks > 1 ? 's' : ''}${crosses ? ` pour ${crosses}` : ''}.`
-      : `Rien n’y manque${crosses ? ` pour franchir ${crosses}` : ''} :`;
-  return { type: best.type, label: best.label, why };
 }
 
 /** Columns of the board: the milestones worked towards, in order; what is over is in the list. */

@@ -91,3 +91,30 @@ const countries = new Intl.DisplayNames('fr', { type: 'region' });
 export function countryOf(code: string): string {
   return countries.of(code) ?? code;
 }
+
+/** A text as it is searched: without accents, capitals nor kinds of apostrophes. */
+export function plain(text: string): string {
+  return text.normalize('NFD').replaceAll(/\p{M}/gu, '').replaceAll('’', "'").toLowerCase();
+}
+
+/** « Novembre 2026 », of `2026-11`. */
+export function monthInWords(of: string): string {
+  return capital(month.format(new Date(`${of}-01`)));
+}
+
+/** The month so many months later, or earlier: `2027-01` is two after `2026-11`. */
+export function addMonths(of: string, count: number): string {
+  const [year = 0, rank = 1] = of.split('-').map(Number);
+  return new Date(Date.UTC(year, rank - 1 + count, 1)).toISOString().slice(0, 7);
+}
+
+/** The weeks that a month touches, from Monday to Sunday, each day `YYYY-MM-DD`. */
+export function weeksOf(of: string): string[][] {
+  const first = new Date(`${of}-01`);
+  const monday = first.getTime() - ((first.getUTCDay() + 6) % 7) * 86_400_000;
+  const day = (offset: number) => new Date(monday + offset * 86_400_000).toISOString().slice(0, 10);
+  const weeks: string[][] = [];
+  for (let offset = 0; offset === 0 || day(offset).startsWith(of); offset += 7)
+    weeks.push(Array.from({ length: 7 }, (_, index) => day(offset + index)));
+  return weeks;
+}

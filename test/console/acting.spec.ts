@@ -1,0 +1,295 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { CENTRE, PRESTATAIRE } from '../parties.ts';
+import { Receiver } from '../receiver.ts';
+import { upTo } from '../walk.ts';
+import type { Window } from './browser.ts';
+import { Stage } from './stage.ts';
+import { Wire } from './wire.ts';
+
+let stage: Stage;
+let charge: Window;
+let chef: Window;
+
+beforeAll(async () => {
+  stage = await Stage.open({ JALON_WEBHOOK_ALLOW: '127.0.0.0/8' });
+  charge = await stage.window('Chargé de qualification', { nom: 'Camille Martin' });
+  chef = await stage.window('Chef de bureau');
+}, 60_000);
+afterAll(() => stage.close());
+
+const countOf = async (id: string): Promise<number> => {
+  const { auditeur } = await stage.tokens();
+  return (await stage.call(auditeur, 'GET', `/api/dossiers/${id}`)).body.revision + 1;
+};
+
+describe('two people at the same dossier', () => {
+  test('who comes second is shown what happened meanwhile, and loses nothing of what was typed', async () => {
+    const id = await stage.lead(upTo('candidature.charge-designe'));
+    await charge.goto(`/dossiers/${id}/agir`);
+    await charge.choose('Compléments demandés');
+    await charge.fill({
+      'Pièces demandées': ['Réseaux'],
+      'À fournir avant le': '2030-01-31',
+      Motif: 'Le plan de réseau manque.',
+    });
+    await chef.goto(`/dossiers/${id}/agir`);
+    await chef.propose('Note ajoutée', { Texte: 'Vu avec le prestataire.' });
+    await charge.send();
+    const told = charge.page.getByRole('alert');
+    await told.getByText('Le dossier a changé pendant que vous saisissiez').waitFor();
+    expect(await told.textContent()).toContain('Note ajoutée, par Chef de bureau');
+    expect(await countOf(id)).toBe(4);
+
+    await told.getByRole('button', { name: 'J’ai lu, reprendre ma saisie' }).click();
+    expect(await charge.page.getByLabel('Motif').inputValue()).toBe('Le plan de réseau manque.');
+    expect(await charge.page.getByRole('checkbox', { name: 'Réseaux' }).isChecked()).toBe(true);
+    await charge.send();
+    await charge.page.getByText('Enregistré : Compléments demandés').waitFor();
+    expect(await countOf(id)).toBe(5);
+  }, 30_000);
+
+  test('who comes too late is told that the fact is no longer expected, and by which rules', async () => {
+    const id = await stage.lead(upTo('candidature.completee'));
+    await charge.goto(`/dossiers/${id}/agir`);
+    await charge.choose('Candidature acceptée');
+    await charge.fill({ Référence: 'J0-1', 'Notifiée le': '2025-01-01' });
+    const { charge: token } = await stage.tokens();
+    await stage.call(token, 'POST', `/api/dossiers/${id}/facts`, {
+      type: 'candidature.refusee',
+      data: { motifs: ['Hors champ.'] },
+    });
+    await charge.send();
+    const told = charge.page.getByRole('alert').filter({ hasText: 'Le dossier a changé' });
+    await told.getByText('ce fait n’est plus attendu').waitFor();
+    await told.getByRole('button', { name: 'J’ai lu, reprendre ma saisie' }).click();
+    await charge.send();
+    await charge.page.getByRole('alert').getByText('Refusé : rien n’a été enregistré').waitFor();
+  }, 30_000);
+
+  test('what somebody records shows at once where others look', async () => {
+    const id = await stage.lead(upTo('candidature.deposee'));
+    await chef.goto(`/dossiers/${id}`);
+    await chef.page.getByText('1 fait.').waitFor();
+    await charge.goto(`/dossiers/${id}/agir`);
+    await charge.propose('Accusé de réception émis', { Référence: 'AR-7' });
+    await chef.page.getByText('2 faits.').waitFor();
+    await chef.page.getByRole('heading', { name: 'Accusé de réception émis' }).waitFor();
+  }, 30_000);
+});
+
+describe('what is refused', () => {
+  test('a role is offered what it may do, and refused what it forces by the address', async () => {
+    const id = await stage.lead(upTo('j3.enquete-conclue'));
+    await charge.goto(`/dossiers/${id}/agir`);
+    await charge.page.getByRole('heading', { name: 'Ce que d’autres peuvent enregistrer' }).waitFor();
+    expect(await charge.page.getByRole('main').getByRole('link', { name: 'Avis rendu' }).count()).toBe(0);
+    await charge.goto(`/dossiers/${id}/agir/j3.avis-rendu`);
+    await charge.fill({ Sens: 'Qualifier', 'Motifs, Motifs 1': 'Parce que.' });
+    const before = await countOf(id);
+    await charge.send();
+    await charge.page.getByRole('alert').getByText('Action interdite').waitFor();
+    expect(await countOf(id)).toBe(before);
+  }, 30_000);
+
+  test('a refusal names every rule, takes the focus, and leads to the field in question', async () => {
+    const id = await stage.lead(upTo('candidature.deposee'));
+    await charge.goto(`/dossiers/${id}/agir`);
+    await charge.choose('Dossier de candidature complet');
+    await charge.send();
+    const told = charge.page.getByRole('alert');
+    await told.getByText('Refusé : rien n’a été enregistré').waitFor();
+    expect(await told.getByRole('listitem').allTextContents()).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining('les six catégories de pièces'),
+        expect.stringContaining("L'accusé de réception a été émis"),
+        expect.stringContaining('Un chargé de qualification est désigné'),
+      ]),
+    );
+    expect(await charge.page.evaluate('document.activeElement.contains(document.querySelector("[role=alert]"))')).toBe(
+      true,
+    );
+
+    await charge.goto(`/dossiers/${id}/agir/candidature.accuse-emis`);
+    await charge.send();
+    await charge.page.getByRole('alert').getByRole('link', { name: 'Référence' }).click();
+    expect(await charge.page.evaluate('document.activeElement.id')).toBe('root_reference');
+    expect(await charge.page.locator('#root_reference').getAttribute('aria-invalid')).toBe('true');
+  }, 30_000);
+
+  test('an auditeur reads and is offered nothing; a prestataire does not see the dossier of another', async () => {
+    const id = await stage.lead(upTo('candidature.accuse-emis'));
+    const auditeur = await stage.window('Auditeur');
+    await auditeur.goto(`/dossiers/${id}/agir`);
+    await auditeur.page.getByText('Un auditeur lit et vérifie').waitFor();
+    const autre = await stage.window('Prestataire', { org: 'Nuage de Paimpont' });
+    await autre.goto(`/dossiers/${id}`);
+    await autre.heading('Dossier introuvable').waitFor();
+    await autre.goto('/dossiers');
+    await autre.page.getByText('Aucun dossier pour le moment').waitFor();
+    const abonne = await stage.window('Système abonné');
+    expect(await abonne.page.getByRole('navigation').getByRole('link', { name: 'Dossiers' }).count()).toBe(0);
+  }, 30_000);
+
+  test('a prestataire and a centre are offered what is theirs', async () => {
+    const id = await stage.lead(upTo('j0.acceptee'));
+    const prestataire = await stage.window('Prestataire', { org: PRESTATAIRE });
+    await prestataire.goto(`/dossiers/${id}/agir`);
+    await prestataire.page.getByRole('link', { name: "Centre d'évaluation choisi" }).waitFor();
+    const centre = await stage.window("Centre d'évaluation", { org: CENTRE });
+    await centre.goto(`/dossiers/${id}`);
+    await centre.heading('Dossier introuvable').waitFor();
+  }, 30_000);
+});
+
+describe('the past of a dossier', () => {
+  test('a rectification shows both readings, and changes the corrected one of the past', async () => {
+    const id = await stage.lead(upTo('j1.centre-choisi'));
+    await charge.goto(`/dossiers/${id}`);
+    await charge.page.getByRole('link', { name: "Rectifier : Centre d'évaluation choisi" }).click();
+    await charge.fill({ 'Données rectifiées, Centre': 'Centre de Lannion', Motif: 'Une coquille.' });
+    await charge.send();
+    await charge.page.getByText('Enregistré : Fait rectifié').waitFor();
+    await charge.view('Chronologie');
+    const entry = charge.page.getByRole('article').filter({ hasText: 'Tel que rectifié' });
+    expect(await entry.textContent()).toMatch(new RegExp(`${CENTRE}.*Tel que rectifié.*Centre de Lannion`));
+    expect(await charge.page.getByRole('main').textContent()).toContain('Centre d’évaluationCentre de Lannion');
+
+    const revision = upTo('j1.centre-choisi').length - 1;
+    const memory = charge.page.locator('.memoire div').filter({ has: charge.page.getByText(/^centre( \(|$)/) });
+    await charge.goto(`/dossiers/${id}/rejouer?pas=${revision}`);
+    await memory.getByText(CENTRE).waitFor();
+    await charge.page.getByText('corrigée', { exact: true }).click();
+    await memory.getByText('Centre de Lannion').waitFor();
+  }, 30_000);
+
+  test('an annulment strikes the fact out, and says where it was annulled', async () => {
+    const id = await stage.lead(upTo('candidature.accuse-emis'));
+    await charge.goto(`/dossiers/${id}`);
+    await charge.page.getByRole('link', { name: 'Annuler : Accusé de réception émis' }).click();
+    await charge.fill({ Motif: 'Émis par erreur.' });
+    await charge.send();
+    await charge.page.getByText('Enregistré : Fait annulé').waitFor();
+    await charge.view('Chronologie');
+    await charge.page.locator('del').getByText('Accusé de réception émis').waitFor();
+    await charge.page.getByText('Annulé depuis').waitFor();
+  }, 30_000);
+
+  test('every step of the slider is the state that the API gives, and its state is the one that is lit', async () => {
+    const id = await stage.lead(upTo('j3.qualification-accordee'));
+    const { charge: token } = await stage.tokens();
+    const last = (await countOf(id)) - 1;
+    await charge.goto(`/dossiers/${id}/rejouer?pas=0`);
+    const slider = charge.page.getByRole('slider', { name: 'Étape' });
+    await slider.focus();
+    const shown: string[] = [];
+    const expected: string[] = [];
+    for (let revision = 0; revision <= last; revision += 1) {
+      const { body } = await stage.call(token, 'GET', `/api/dossiers/${id}/state?revision=${revision}`);
+      expected.push(`${body.state} ${body.stateHash}`);
+      await charge.page.locator('main').getByText(body.stateHash).waitFor();
+      const lit = await charge.page.locator('.etat--courant').getAttribute('id');
+      shown.push(`${lit} ${await charge.page.locator('main code.coupe').textContent()}`);
+      await charge.page.keyboard.press('ArrowRight');
+    }
+    expect(shown).toEqual(expected);
+    await charge.page.keyboard.press('Home');
+    await charge.page.getByText(`1 / ${last + 1}`).waitFor();
+    expect(new URL(charge.page.url()).searchParams.get('pas')).toBe('0');
+  }, 60_000);
+});
+
+describe('a connection that breaks', () => {
+  test('is told with its hour; when it is back, what happened meanwhile is there and the notice gone', async () => {
+    const id = await stage.lead(upTo('candidature.deposee'));
+    const wire = await Wire.to(stage.server.url);
+    const far = await stage.window('Chef de bureau', {}, {}, wire.url);
+    await far.goto(`/dossiers/${id}`);
+    await far.page.getByText('1 fait.').waitFor();
+    wire.cut();
+    await far.page.getByText(/^Connexion perdue à \d\d:\d\d, reprise en cours/).waitFor();
+    await charge.goto(`/dossiers/${id}/agir`);
+    await charge.propose('Accusé de réception émis', { Référence: 'AR-9' });
+    wire.mend();
+    await far.page.getByText('2 faits.').waitFor();
+    await far.page.getByText('Connexion perdue').waitFor({ state: 'detached' });
+    // The browser itself complains of the connection that was cut.
+    expect(far.faults.filter((fault) => !/net::ERR_/.test(fault))).toEqual([]);
+    far.faults.length = 0;
+    await far.close();
+    await wire.close();
+  }, 60_000);
+
+  test('a proposal that got no answer is sent again under the same key, and is recorded once', async () => {
+    const id = await stage.lead(upTo('candidature.deposee'));
+    await charge.goto(`/dossiers/${id}/agir`);
+    await charge.choose('Accusé de réception émis');
+    await charge.fill({ Référence: 'AR-11' });
+    // The server hears it, and its answer is lost.
+    await charge.page.route(
+      `**/api/dossiers/${id}/facts`,
+      async (route) => {
+        await route.fetch();
+        await route.abort('connectionreset');
+      },
+      { times: 1 },
+    );
+    await charge.send();
+    await charge.page.getByRole('alert').getByText('Serveur injoignable').waitFor();
+    await charge.send();
+    await charge.page.getByText('Enregistré : Accusé de réception émis').waitFor();
+    expect(await countOf(id)).toBe(2);
+    charge.faults.splice(
+      0,
+      charge.faults.length,
+      ...charge.faults.filter((fault) => !/ERR_CONNECTION_RESET/.test(fault)),
+    );
+  }, 30_000);
+});
+
+describe('subscriptions', () => {
+  test('a webhook is set up, its secret shown once, tested, suspended, resumed and removed', async () => {
+    const receiver = await Receiver.open();
+    await charge.goto('/abonnements');
+    await charge.fill({ Adresse: receiver.url, 'Types de faits': 'candidature.*' });
+    await charge.page.getByRole('button', { name: 'Créer l’abonnement' }).click();
+    await charge.page.getByText(/^whsec_/).waitFor();
+    const id = await stage.lead(upTo('candidature.deposee'));
+    await charge.page.getByRole('row').filter({ hasText: receiver.url }).getByRole('link').click();
+    await charge.heading('Abonnement').waitFor();
+    await charge.page
+      .getByRole('row')
+      .filter({ hasText: 'Dossier de candidature déposé' })
+      .getByText('Envoyé')
+      .waitFor();
+    expect(receiver.events.map(({ subject }) => subject)).toContain(id);
+    await charge.page.getByRole('button', { name: 'Envoyer un essai' }).click();
+    await charge.page.getByText(/^Essai réussi : réponse 204/).waitFor();
+    await charge.page.getByRole('button', { name: 'Suspendre' }).click();
+    await charge.page.getByText('Suspendu', { exact: true }).waitFor();
+    await charge.page.getByRole('button', { name: 'Reprendre' }).click();
+    await charge.page.getByText('En service').waitFor();
+    await charge.page.getByRole('button', { name: 'Supprimer' }).click();
+    await charge.page.getByRole('dialog').getByRole('button', { name: 'Supprimer' }).click();
+    await charge.page.getByText('Aucun abonnement pour le moment.').waitFor();
+    await receiver.close();
+  }, 30_000);
+
+  test('a calendar program is given an address that answers, until it is revoked', async () => {
+    await charge.goto('/echeances');
+    await charge.fill({ Nom: 'Téléphone' });
+    await charge.page.getByRole('button', { name: 'Obtenir une adresse' }).click();
+    const url = await charge.page.locator('code').filter({ hasText: '/api/deadlines.ics?token=' }).textContent();
+    const calendar = await fetch(url as string);
+    expect([calendar.status, calendar.headers.get('content-type')]).toEqual([
+      200,
+      expect.stringMatching(/^text\/calendar/),
+    ]);
+    await charge.page.getByRole('button', { name: 'Révoquer Téléphone' }).click();
+    await charge.page.getByRole('button', { name: 'Révoquer Téléphone' }).waitFor({ state: 'detached' });
+    expect((await fetch(url as string)).status).toBe(401);
+  }, 30_000);
+});
+
+test('nothing else went wrong in any window', () => {
+  expect(stage.faults).toEqual([]);
+});

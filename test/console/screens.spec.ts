@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Window } from './browser.ts';
+import { Stage } from './stage.ts';
+
+const REPORTS = fileURLToPath(new URL('../../reports/console', import.meta.url));
+const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
+let stage: Stage;
+let window: Window;
+let bleu: string;
+
+beforeAll(async () => {
+  stage = await Stage.open({ JALON_SAMPLE: 'public' });
+  window = await stage.window('Chargé de qualification', { nom: 'Camille Martin' });
+  const { charge } = await stage.tokens();
+  bleu = (await stage.call(charge, 'GET', '/api/dossiers?q=bleu')).body.items[0].id;
+}, 60_000);
+afterAll(() => stage.close());
+
+/** Every screen: its address, and what is there once it has loaded. */
+const SCREENS: [name: string, path: string, loaded: string][] = [
+  ['Connexion', '/connexion', 'h2:has-text("Directeur général")'],
+  ['Tableau de bord', '/', 'h3:has-text("Bleu")'],
+  ['Dossiers', '/dossiers', 'tbody tr'],
+  ['Dossiers, none found', '/dossiers?q=introuvable', 'text=Aucun dossier ne correspond'],
+  ['Ouvrir un dossier', '/dossiers/nouveau', '#root_offre'],
+  ['Chronologie', '/dossiers/BLEU', '.fait .contenu'],
+  ['Chronologie, on an axis of time', '/dossiers/BLEU?axe=temps', '.axe svg'],
+  ['Agir', '/dossiers/BLEU/agir', '.carte'],
+  ['a form', '/dossiers/BLEU/agir/j2.plan-valide', '#root_document_titre'],
+  ['Machine', '/dossiers/BLEU/machine', '.etat--courant'],
+  ['Rejouer', '/dossiers/BLEU/rejouer', '.memoire'],
+  ['Rejouer, by effective date', '/dossiers/BLEU/rejouer?axe=effet&lecture=corrigee&pas=3', '.memoire'],
+  ['Échéances', '/echeances', 'tbody tr'],
+  ['Échéances, a month', '/echeances?mois=2026-11&etat=all', '.calendrier li'],
+  ['Abonnements', '/abonnements', 'h2'],
+  ['Procédures', '/procedures', 'tbody tr'],
+  ['a procedure', '/procedures/secnumcloud/1', '.declare'],
+  ['Accessibilité', '/accessibilite', 'h2'],
+  ['an address that leads nowhere', '/dossiers/BLEU/nulle-part', 'text=Rien n’existe à cette adresse'],
+];
+
+type Violation = { id: string; nodes: { html: string; failureSummary: string }[] };
+
+async function violations(): Promise<string[]> {
+  const found = (await window.page.evaluate(
+    `${AXE}; axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)`,
+  )) as Violation[];
+  return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
+}
+
+/** What a screen looked like is left in reports/, for whoever wants to see it. */
+async function picture(name: string, size: string): Promise<void> {
+  const path = join(REPORTS, `${name.replaceAll(/[^\p{L}\d]+/gu, '-')}-${size}.png`);
+  await window.page.screenshot({ path, animations: 'disabled' });
+}
+
+describe('every screen', () => {
+  test.each(SCREENS)(
+    '%s has nothing that axe objects to, in light nor dark, and fits in 360 pixels',
+    async (name, path, loaded) => {
+      const { page } = window;
+      await page.setViewportSize({ width: 1280, height: 900 });
+      await page.emulateMedia({ colorScheme: 'light' });
+      await window.goto(path.replace('BLEU', bleu));
+      await page.locator(loaded).first().waitFor();
+      const light = await violations();
+      await picture(name, 'large');
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await page.locator('html[data-fr-theme=dark]').waitFor();
+      const dark = await violations();
+      await page.setViewportSize({ width: 360, height: 800 });
+      await picture(name, '360');
+      const wide = await page.evaluate('document.documentElement.scrollWidth');
+      // An icon that the style sheet does not have shows as a filled square.
+      const squares = await page.evaluate(`[...document.querySelectorAll('[class*="fr-icon-"]')]
+        .filter((element) => ['::before', '::after'].every((part) => getComputedStyle(element, part).maskImage === 'none'))
+        .map(({ className }) => className)`);
+      expect({ light, dark, wide, squares }).toEqual({ light: [], dark: [], wide: 360, squares: [] });
+    },
+    30_000,
+  );
+
+  test('nothing went wrong on any of them, and nobody but this server was asked anything', () => {
+    expect(stage.faults).toEqual([]);
+  });
+});
