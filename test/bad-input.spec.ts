@@ -99,12 +99,13 @@ describe('a proposal of the wrong form: 422, every fault at once, by its path', 
     if (paths.length > 0) expect(problem.errors).toHaveLength(paths.length);
   });
 
-  test.each(['dossier.fait-rectifie', 'dossier.fait-annule', 'dossier.version-changee'])(
-    '%s, which this version does not know yet',
-    async (type) => {
-      await refused(server, 'proposition-invalide', () => send({ type, data: {} }), faultsAt('/type'));
-    },
-  );
+  test.each([
+    ['dossier.fait-rectifie', ['/data/fait', '/data/donnees', '/data/motif']],
+    ['dossier.fait-annule', ['/data/fait', '/data/motif']],
+    ['dossier.version-changee', ['/data/version', '/data/motif']],
+  ])('%s without what it needs', async (type, paths) => {
+    await refused(server, 'proposition-invalide', () => send({ type, data: {} }), faultsAt(...paths));
+  });
 });
 
 describe('an opening of the wrong form: 422', () => {

@@ -35,6 +35,14 @@ const NOTE = { type: 'dossier.note-ajoutee', data: { texte: 'Relire la stratégi
 const note = (key: string) =>
   server.call(tokens.charge, 'POST', `/api/dossiers/${id}/facts`, NOTE, { 'idempotency-key': key });
 
+/** Who else may have asked the database meanwhile, and been told. */
+const TOO = [
+  'checkpoints cannot be cut, and will be tried again',
+  'what is recorded cannot leave, and will be tried again',
+  'the clock failed, and will try again',
+  'the clock waits for its database',
+];
+
 const AWAY = [
   'the directory of persons is away, and will be tried again',
   'the read models failed and will be tried again',
@@ -103,7 +111,7 @@ describe('read models in PostgreSQL', () => {
     expect((await server.call(null, 'GET', '/metrics')).status).toBe(200);
     expect((await append()).status).toBe(201);
     expect((await stop()).length).toBeGreaterThan(0);
-    expect([...new Set(server.alarms)].sort()).toEqual(AWAY);
+    expect(new Set(server.alarms)).toEqual(new Set([...AWAY, ...server.alarms.filter((said) => TOO.includes(said))]));
   });
 
   test('meanwhile an unknown name is recorded without a commitment, an erasable fact gets 503, nothing is shown as erased', async () => {
@@ -164,6 +172,6 @@ describe('read models in PostgreSQL', () => {
     await postgres.resume();
     await until(async () => (await list()).status === 200);
     expect((await listed()).map((item) => item.id)).toContain(body.id);
-    expect([...new Set(server.alarms)].sort()).toEqual(AWAY);
+    expect(new Set(server.alarms)).toEqual(new Set([...AWAY, ...server.alarms.filter((said) => TOO.includes(said))]));
   }, 30_000);
 });

@@ -3,7 +3,7 @@ import { canonicalJson, sha256 } from '@jalon/journal';
 import { catalogue, hashes } from '@jalon/workflows';
 
 /** The text of a procedure that runs here is not the one that its hash says: the build and its sources differ. */
-export class DefinitionChanged extends Error {
+class DefinitionChanged extends Error {
   override readonly name = 'DefinitionChanged';
 }
 

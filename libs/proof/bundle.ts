@@ -1,5 +1,6 @@
 import type { FindWorkflow } from '@jalon/flow';
-import { askedOf, canonicalJson, type DirectoryReader, type Envelope, type StoredEvent } from '@jalon/journal';
+import { askedOf, canonicalJson, type DirectoryReader, type StoredEvent } from '@jalon/journal';
+import type { BundledFact } from './bundled-fact.ts';
 import { type Jwk, jwkOf } from './keys.ts';
 import type { Inclusion } from './prover.ts';
 import type { Seal, StoredCheckpoint, StoredKey } from './store.ts';
@@ -7,12 +8,6 @@ import { type Summary, summarise } from './summary.ts';
 
 /** The number of the bundle's format. FORMAT.md describes it. */
 export const BUNDLE = 1;
-
-/** A fact in a bundle: whole, or without its destroyed payload, or by its hash only for one it is withheld from. */
-export type BundledFact =
-  | { envelope: Envelope; hash: string; data: Record<string, unknown>; salt: string; erasable?: true }
-  | { envelope: Envelope; hash: string; erased: true }
-  | { revision: number; hash: string; withheld: true };
 
 /** A dossier that can be verified offline: format 1, described in FORMAT.md and bundle.schema.json. */
 export type Bundle = {

@@ -22,7 +22,7 @@ export type HeldFact = {
 export type Field = 'data' | 'from' | 'to' | 'stateHash' | 'previousHash' | 'names' | 'enveloppe';
 
 /** Which of the checks of a history found it. */
-export type HistoryCheckName = 'chaine' | 'contenus' | 'rejeu';
+type HistoryCheckName = 'chaine' | 'contenus' | 'rejeu';
 
 /** What is wrong with a fact, in a French sentence. */
 export type Fault = { check: HistoryCheckName; revision: number; type: string; field: Field; says: string };

@@ -34,7 +34,7 @@ export type Seal = { kid: string; signature: string };
 export type StoredKey = { id: string; name: string; publicKey: Buffer; since: string; until: string | null };
 
 /** The log was written to by another process since it was read: nothing was written. */
-export class LogMoved extends Error {
+class LogMoved extends Error {
   override readonly name = 'LogMoved';
   constructor(size: number) {
     super(`The log does not have ${size} leaves any more, or not yet: another process writes to it.`);

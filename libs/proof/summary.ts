@@ -1,6 +1,6 @@
 import type { FindWorkflow, Workflow } from '@jalon/flow';
 import type { Envelope } from '@jalon/journal';
-import type { BundledFact } from './bundle.ts';
+import type { BundledFact } from './bundled-fact.ts';
 
 /** What a bundle says of a dossier to who reads it: computed from its facts, so that a verifier computes it again. */
 export type Summary = {

@@ -43,7 +43,7 @@ export async function following<T>(
 }
 
 /** Leaves a database without read models. */
-export async function clear(database: string): Promise<void> {
+async function clear(database: string): Promise<void> {
   const store = openPostgresReadModels(database);
   await store.writer.schema.dropSchema('jalon').ifExists().cascade().execute();
   await store.close();

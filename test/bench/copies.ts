@@ -35,7 +35,7 @@ export async function makeTemplates(say: (line: string) => void): Promise<Templa
 }
 
 /** A dossier of the same facts under new ids, sealed anew: its chain verifies as the first one's does. */
-export function copyOf(template: readonly StoredEvent[]): NewEvent[] {
+function copyOf(template: readonly StoredEvent[]): NewEvent[] {
   const stream = `dossier-${randomUUID()}`;
   const copy: NewEvent[] = [];
   for (const { envelope, data, salt } of template) {
