@@ -1,6 +1,6 @@
 import { execute, type Scratch, scratchDatabase } from '@jalon/projections/contract';
-import { openPostgresProof, ProofUnavailable, readCheckpoint } from '@jalon/proof';
-import { describeLog, type Keeping, LogOnTest } from '@jalon/proof/contract';
+import { openPostgresProof, ProofStore, ProofUnavailable, readCheckpoint } from '@jalon/proof';
+import { describeLog, IN_SQLITE, type Keeping, LogOnTest } from '@jalon/proof/contract';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { somePostgres } from './postgres.ts';
 
@@ -95,6 +95,27 @@ describe('In PostgreSQL,', () => {
       expect(await other.prover.inclusions([{ ...asked, position: fact!.position }])).toMatchObject({
         checkpoint: { size: 2 },
       });
+    });
+
+    test('takes over what lay in a folder: origin, keys and checkpoints; the tree is derived from the journal again', async () => {
+      const folder = await LogOnTest.open(IN_SQLITE);
+      await folder.record(DOSSIER, 5);
+      const { note } = await folder.notary.covering(5n);
+      await first.stop();
+      await inDatabase.clear();
+      const store = new ProofStore(inDatabase.open(''));
+      for (let times = 0; times < 2; times += 1) await store.adopt(folder.store);
+      expect(await store.latestCheckpoint()).toEqual({ size: 5, position: null, note });
+      expect(await store.keys()).toEqual(await folder.keys.published());
+      expect(await store.origin(() => 'autre.example')).toBe('journal.example');
+      await store.close();
+      await first.start({ keyFile: `${folder.folder}/cle.pem`, journal: folder.journal });
+      expect(await first.notary.covering(5n)).toEqual({ size: 5, position: 5n, note });
+      await folder.record(DOSSIER);
+      expect(await first.notary.covering(6n)).toMatchObject({ size: 6 });
+      await first.stop();
+      await first.start();
+      await folder.close();
     });
 
     test('keeps one key however many begin at once', async () => {

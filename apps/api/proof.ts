@@ -12,6 +12,7 @@ import {
   originOf,
   ProofStore,
   Prover,
+  readSqliteProof,
   Sealer,
 } from '@jalon/proof';
 import type { Config } from './config.ts';
@@ -51,7 +52,13 @@ type Parts = {
 export async function openProving({ folder, journal, clock, alarm, config, shared }: Parts): Promise<Proving> {
   const { DATABASE_URL, JALON_ORIGIN, JALON_KEY_FILE, JALON_ROLES } = config;
   const store = new ProofStore(DATABASE_URL === undefined ? openSqliteProof(folder) : openPostgresProof(DATABASE_URL));
-  const origin = () => originOf(store, JALON_ORIGIN, () => `jalon-${randomBytes(8).toString('hex')}`);
+  // What lay in the folder before there was a database moves there: origin, keys and checkpoints cannot be derived.
+  const own = DATABASE_URL === undefined ? null : readSqliteProof(folder);
+  const draw = () => `jalon-${randomBytes(8).toString('hex')}`;
+  const origin = async () => {
+    if (own) await store.adopt(new ProofStore(own));
+    return originOf(store, JALON_ORIGIN, draw);
+  };
   const keys = new Keys(store, new KeyFile(JALON_KEY_FILE ?? join(folder, KEY_FILE)), clock);
   const onTrouble = (err: unknown) => alarm('checkpoints cannot be cut, and will be tried again', { err });
   const notary = new Notary({ store, journal, keys, origin, clock, shared: shared !== undefined, onTrouble });
@@ -73,6 +80,7 @@ export async function openProving({ folder, journal, clock, alarm, config, share
   const stop = async () => {
     stopping.abort();
     await signing;
+    await own?.close();
     await store.close();
   };
   return { prover, notary, keys, sealer, stop };

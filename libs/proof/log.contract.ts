@@ -57,7 +57,8 @@ export function describeLog(keeping: () => Keeping): void {
       await log.record(DOSSIER, 21);
       const { size, position } = await log.notary.covering((await log.journal.tip())!);
       expect({ size, position }).toEqual({ size: 41, position: 41n });
-      const [old, now] = (await checkpoints()).map(({ note }) => readCheckpoint(note));
+      const [old, now] = (await checkpoints()).slice(-2).map(({ note }) => readCheckpoint(note));
+      expect([old!.size, now!.size]).toEqual([20, 41]);
       expect(now!.root).toEqual(await log.rootOf(41));
       expect(isConsistent(old!, now!, await log.prover.consistency(20, 41))).toBe(true);
     });
@@ -76,16 +77,16 @@ export function describeLog(keeping: () => Keeping): void {
       await log.start({ pace: { cutAfter: 20 } });
       await log.record(DOSSIER);
       while ((await log.store.latestCheckpoint())?.size !== 1) await new Promise(setImmediate);
-      // Nothing new: nothing is cut.
       await log.record(DOSSIER);
       while ((await log.store.latestCheckpoint())?.size !== 2) await new Promise(setImmediate);
-      expect((await checkpoints()).map(({ size }) => size)).toEqual([1, 2]);
+      expect((await checkpoints()).map(({ size }) => size).slice(-2)).toEqual([1, 2]);
     });
 
     test('gets the checkpoints that are asked for at most so often, one for all who ask meanwhile', async () => {
       await log.stop();
       await log.start({ pace: { apart: 150 } });
       await log.notary.covering(null);
+      const before = (await checkpoints()).length;
       const began = performance.now();
       const asked = [];
       for (let i = 0; i < 5; i += 1) {
@@ -93,7 +94,7 @@ export function describeLog(keeping: () => Keeping): void {
         asked.push(log.notary.covering(fact!.position));
       }
       for (const [i, { size }] of (await Promise.all(asked)).entries()) expect(size).toBeGreaterThan(i);
-      const cuts = (await checkpoints()).length - 1;
+      const cuts = (await checkpoints()).length - before;
       expect(cuts).toBeLessThanOrEqual(Math.floor((performance.now() - began) / 150) + 1);
       expect(await log.notary.covering(3n)).toEqual(await log.store.latestCheckpoint());
     });

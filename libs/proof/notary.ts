@@ -191,7 +191,8 @@ export class Notary {
     const { store, origin, clock } = this.parts;
     await this.#feed.flush();
     const { size, position } = await store.extent();
-    if (this.#latest?.size === size && signers.length === 1) return this.#latest;
+    const { size: covered, position: upTo } = this.#latest ?? {};
+    if (this.#latest && covered === size && upTo === position && signers.length === 1) return this.#latest;
     const head = { origin: await origin(), size, root: await this.#log.root(size) };
     const checkpoint = { size, position, note: signCheckpoint(head, signers) };
     await store.keepCheckpoint(checkpoint, clock());

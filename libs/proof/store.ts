@@ -73,6 +73,35 @@ export class ProofStore {
     });
   }
 
+  /**
+   * Takes over origin, keys and checkpoints of a log that lay elsewhere, unless this one has an origin already: its tree
+   * is derived from the journal here. Positions are not taken along, since those of another journal may differ.
+   */
+  async adopt(other: ProofStore): Promise<void> {
+    const [there] = await other.database.run((db) => db.selectFrom('log').select('origin').execute());
+    const here = await this.database.run((db) => db.selectFrom('log').select('origin').executeTakeFirst());
+    if (!there || here) return;
+    const keys = await other.database.run((db) => db.selectFrom('keys').selectAll().execute());
+    const checkpoints = await other.database.run((db) => db.selectFrom('checkpoints').selectAll().execute());
+    await this.database.run((whole) =>
+      whole.transaction().execute(async (db) => {
+        const log = { id: LOG, origin: there.origin, size: 0, position: null, wanted: null };
+        const begun = await db
+          .insertInto('log')
+          .values(log)
+          .onConflict((conflict) => conflict.doNothing())
+          .executeTakeFirst();
+        if (begun.numInsertedOrUpdatedRows !== 1n) return;
+        for (const some of pieces(keys)) await db.insertInto('keys').values(some).execute();
+        for (const some of pieces(checkpoints))
+          await db
+            .insertInto('checkpoints')
+            .values(some.map((checkpoint) => ({ ...checkpoint, position: null })))
+            .execute();
+      }),
+    );
+  }
+
   /** How far the log goes. */
   async extent(): Promise<Extent & { wanted: bigint | null }> {
     const row = await this.database.run((db) =>
@@ -167,12 +196,12 @@ export class ProofStore {
 
   /** Keeps a checkpoint; of two of one size the later stays, since it has all signatures of the earlier. */
   async keepCheckpoint({ size, position, note }: StoredCheckpoint, at: Date): Promise<void> {
-    const row = { size, position: position === null ? null : String(position), note, cut_at: at.toISOString() };
+    const changing = { position: position === null ? null : String(position), note, cut_at: at.toISOString() };
     await this.database.run((db) =>
       db
         .insertInto('checkpoints')
-        .values(row)
-        .onConflict((conflict) => conflict.column('size').doUpdateSet({ note, cut_at: row.cut_at }))
+        .values({ size, ...changing })
+        .onConflict((conflict) => conflict.column('size').doUpdateSet(changing))
         .execute(),
     );
   }
