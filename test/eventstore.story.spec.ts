@@ -62,6 +62,9 @@ async function story(server: Running): Promise<string[]> {
     for (const token of [tokens.charge, tokens.prestataire, tokens.autre])
       answers.push(await server.call(token, 'GET', `/api/dossiers/${id}${path}`));
   answers.push(await server.call(tokens.dg, 'GET', '/api/dossiers?waiting=me'));
+  for (const path of ['/deadlines?open=all', '/deadlines.ics', '/findings', '/register', '/statistics'])
+    for (const token of [tokens.charge, tokens.prestataire, tokens.autre])
+      answers.push(await server.call(token, 'GET', `/api${path}`));
   return answers.map(({ status, text }) => `${status} ${sameEverywhere(text, id)}`);
 }
 

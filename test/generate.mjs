@@ -5,11 +5,12 @@ import { join, posix } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import canonicalize from 'canonicalize';
 import openapiTS, { astToString } from 'openapi-typescript';
+import { measure, provenSection } from './proven.mjs';
 
 /**
  * Writes what is generated from the sources: the hashes of the published workflows, the README of each of them, and the
  * types that the console knows the API by.
- * `--check` writes nothing, and fails naming each file that is stale.
+ * `--check` writes nothing, and fails naming each file that is stale. `--long` also measures the long explorations anew.
  */
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -122,7 +123,7 @@ const STAGES = {
 };
 
 /** The manual of a workflow, in French: all that its declarations say, for an evaluator. */
-function manual(workflow, hash, choix, { mermaid, payloadSchema, waysOf }) {
+function manual(workflow, hash, choix, proven, { mermaid, payloadSchema, waysOf }) {
   const facts = [...workflow.facts.values()];
   const states = [...workflow.states.values()].filter(({ state }) => state);
   const ways = waysOf(workflow);
@@ -253,6 +254,7 @@ ${table(
   withheld.map(({ type, withheldFrom, writes }) => [code(type), withheldFrom.map(role).join(', '), codes(writes)]),
 )}
 
+${proven}
 ## Ce qu'aucune source publique ne dit
 
 ${choix}`;
@@ -282,8 +284,19 @@ async function apiTypes() {
   }
 }
 
-/** Every generated file: path -> text. */
-export async function generated() {
+/** What explorations of each version measured: by every run, and with `long` by the long campaign, which takes minutes. */
+function explored(before, workflow, { short, long }, flow, runs) {
+  return {
+    short: runs.short ? measure(workflow, short, flow) : before?.short,
+    long: runs.long ? measure(workflow, long, flow) : before?.long,
+  };
+}
+
+/**
+ * Every generated file: path -> text. Numbers of explorations are measured anew when `runs` says so, and otherwise as
+ * they were: workflows/explorations.spec.ts holds both to what it measures itself.
+ */
+export async function generated(runs = {}) {
   process.env.TS_NODE_PROJECT ??= at('tsconfig.json');
   await import('@swc-node/register/esm-register');
   const flow = await import(pathToFileURL(at('libs/flow/index.ts')).href);
@@ -291,13 +304,18 @@ export async function generated() {
   const faults = changedSincePublished(PUBLISHED, before, hashOf);
   if (faults.length > 0) throw new Error(faults.join('\n'));
   const files = { 'workflows/hashes.ts': hashes(), 'apps/console/api.generated.ts': await apiTypes() };
+  const { explorations } = await import(pathToFileURL(at('workflows/explorations.ts')).href);
+  const numbers = JSON.parse(readFileSync(at('workflows/explored.json'), 'utf8'));
   for (const version of VERSIONS) {
     const folder = join('workflows', version);
     const module = await import(pathToFileURL(at(folder, 'workflow.ts')).href);
     const workflow = Object.values(module).find(({ machine }) => machine);
     const choix = readFileSync(at(folder, 'choix.md'), 'utf8');
-    files[join(folder, 'README.md')] = manual(workflow, hashOf(version).hash, choix, flow);
+    numbers[version] = explored(numbers[version], workflow, explorations[version], flow, runs);
+    const proven = provenSection(explorations[version], numbers[version], flow, table);
+    files[join(folder, 'README.md')] = manual(workflow, hashOf(version).hash, choix, proven, flow);
   }
+  files['workflows/explored.json'] = `${JSON.stringify(numbers, null, 2)}\n`;
   return files;
 }
 
@@ -313,7 +331,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const publishing = process.argv.indexOf('--publish');
   if (publishing > 0) publish(process.argv[publishing + 1]);
   const check = process.argv.includes('--check');
-  for (const [path, text] of Object.entries(await generated())) {
+  const runs = { short: !check, long: process.argv.includes('--long') };
+  for (const [path, text] of Object.entries(await generated(runs))) {
     if (existsSync(at(path)) && readFileSync(at(path), 'utf8') === text) continue;
     if (check) {
       process.stderr.write(`${path} is stale: npm run generate\n`);

@@ -4,7 +4,9 @@ import {
   describeChronologie,
   describeDossierList,
   describeEcheances,
+  describeOwn,
   describeProjector,
+  describeStatistics,
   describeStore,
   inPostgres,
   type Scratch,
@@ -33,7 +35,9 @@ describe('In PostgreSQL,', () => {
   describeChronologie(inDatabase);
   describeDossierList(inDatabase);
   describeEcheances(inDatabase);
+  describeOwn(inDatabase);
   describeProjector(inDatabase);
+  describeStatistics(inDatabase);
   describeStore(inDatabase);
 
   test('several processes that begin at once keep what each is asked to', async () => {

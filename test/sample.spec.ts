@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { streamOf } from '@jalon/engine';
 import { type Asked, Disclosed, type StoredEvent } from '@jalon/journal';
-import type { Timeline } from '@jalon/projections';
+import { sightsOf, type Timeline } from '@jalon/projections';
+import { catalogue, inscriptionAu } from '@jalon/workflows';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { openProduct, type Product } from '../apps/api/product.ts';
 import { loadSample, PUBLIC_CASES, wantsSample } from '../apps/api/sample.ts';
@@ -147,6 +148,39 @@ describe('Les cas publics', () => {
       .flatMap(({ facts }) => facts)
       .filter(({ envelope }) => envelope.source?.kind === 'public');
     expect(told).toHaveLength(announced.length);
+  });
+
+  test('ce qui est qualifié est au registre public, valide à ce jour, sous son nom', async () => {
+    const shown: unknown[] = [];
+    for await (const row of product.register.each({})) {
+      const { prestataire, offre, statut, valide, valideJusquAu } = inscriptionAu(row, TODAY);
+      shown.push([prestataire, offre, statut, valide, valideJusquAu]);
+    }
+    const offer = (name: string) => PUBLIC_CASES.find(({ prestataire }) => prestataire === name)?.service;
+    expect(shown).toEqual([
+      ['Outscale', offer('Outscale'), 'valide', true, '2026-11-30'],
+      ['OVHcloud', offer('OVHcloud'), 'valide', true, '2028-03-01'],
+      ['S3NS', offer('S3NS'), 'valide', true, '2028-12-17'],
+    ]);
+  });
+
+  test('leurs fins de validité sont des échéances, leurs durées des statistiques', async () => {
+    const { items } = await product.deadlines.page({ sights: sightsOf(catalogue, NOBODY), today: TODAY, open: true });
+    expect(items.map(({ summary, due, validity }) => [summary.prestataire, due, validity])).toEqual([
+      ['Outscale', '2026-11-30', true],
+      ['OVHcloud', '2028-03-01', true],
+      ['S3NS', '2028-12-17', true],
+    ]);
+    const { durations, inProgress } = await product.statistics.read();
+    expect(durations.map(({ from, to, count }) => `${from} ${to} ${count}`)).toEqual([
+      'depot J0 5',
+      'J0 J1 5',
+      'J1 J2 3',
+      'depot J3 3',
+      'J2 J3 3',
+    ]);
+    expect(inProgress.map(({ jalon, count }) => `${jalon} ${count}`)).toEqual(['J0 1', 'J2 2', 'suivi 3']);
+    expect((await product.findings.page({ sights: sightsOf(catalogue, NOBODY) })).items).toEqual([]);
   });
 
   test('rien de défavorable n’est inventé', () => {

@@ -137,6 +137,25 @@ describe('Un webhook', () => {
     await refused(server, 'introuvable', () => server.call(tokens.charge, 'GET', path));
   });
 
+  test('compte dans les mesures, avec les flux ouverts', async () => {
+    receiver.answer = () => ({ status: 500 });
+    const { id } = await create(tokens.charge);
+    const leaving = new AbortController();
+    const headers = { authorization: `Bearer ${tokens.charge}` };
+    const stream = await fetch(`${server.url}/api/events`, { headers, signal: leaving.signal });
+    expect(stream.status).toBe(200);
+    await lead(server, tokens, upTo('candidature.accuse-emis'));
+    await arrived(1);
+    await until(async () => {
+      const { text } = await server.call(null, 'GET', '/metrics');
+      const [, pending] = /^jalon_webhook_deliveries\{state="pending"\} (\d+)$/m.exec(text) ?? [];
+      // Those that other tests left wait as well.
+      return Number(pending) >= 2 && /^jalon_stream_subscribers 1$/m.test(text);
+    });
+    leaving.abort();
+    await server.call(tokens.charge, 'DELETE', `${WEBHOOKS}/${id}`);
+  });
+
   test('va par pages dans le journal des envois', async () => {
     const { id } = await create(tokens.charge, { types: ['candidature.*'] });
     await lead(server, tokens, upTo('candidature.completee'));

@@ -12,6 +12,7 @@ import { PastController } from './past.controller.ts';
 import { ProblemsController } from './problems.controller.ts';
 import type { Product } from './product.ts';
 import { ReadModelsController } from './read-models.controller.ts';
+import { RegistryController } from './registry.controller.ts';
 import { SubscriptionsController } from './subscriptions.controller.ts';
 import { Tokens } from './tokens.ts';
 import { WebhooksController } from './webhooks.controller.ts';
@@ -39,6 +40,7 @@ export function appModule(product: Product, config: Config, tokens: Tokens, log:
           CalendarTokensController,
           SubscriptionsController,
           WebhooksController,
+          RegistryController,
           WorkflowsController,
           DemoController,
           ProblemsController,

@@ -19,7 +19,7 @@ import {
 const number = () => Transform(({ value }) => (value === '' ? undefined : Number(value)));
 
 /** What a process may do. The default is all of it; processes that share a database may divide it. */
-const ROLES = ['api', 'projector', 'delivery'] as const;
+const ROLES = ['api', 'projector', 'delivery', 'clock'] as const;
 export type Role = (typeof ROLES)[number];
 
 const list = () =>

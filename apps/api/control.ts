@@ -1,10 +1,10 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { PROJECTIONS } from '@jalon/projections';
 import type { Logger } from 'pino';
 import { ImportRefused, importWhileServing } from './import.ts';
 import type { Product } from './product.ts';
+import { projections } from './read-models.ts';
 import { loadSample } from './sample.ts';
 
 /** What the command line may ask of whoever holds a data folder: the server that runs on it, or itself. */
@@ -33,8 +33,10 @@ export async function perform(product: Product, order: Order, say: (progress: st
   if (order.command !== 'rebuild') throw new RangeError('Commande inconnue du serveur : est-il de la même version ?');
   const started = performance.now();
   const which = order.projection === undefined ? 'all' : [order.projection];
-  await product.projector.rebuild(which, ({ projections, facts }) => say(`${projections.join(', ')} : ${facts} faits`));
-  const names = which === 'all' ? PROJECTIONS.map(({ name }) => name) : which;
+  await product.projector.rebuild(which, ({ projections: built, facts }) =>
+    say(`${built.join(', ')} : ${facts} faits`),
+  );
+  const names = which === 'all' ? projections.map(({ name }) => name) : which;
   return `Vues reconstruites en ${((performance.now() - started) / 1000).toFixed(1)} s : ${names.join(', ')}.`;
 }
 

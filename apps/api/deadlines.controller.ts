@@ -1,6 +1,7 @@
+import { Readable } from 'node:stream';
 import { addDays, isCalendarDate } from '@jalon/flow';
 import { CursorRefused, type DeadlineFilter, type FollowedDeadline, type Sight } from '@jalon/projections';
-import { Controller, Get, Inject, Query, Req, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Query, Req, Res, StreamableFile } from '@nestjs/common';
 import { nextLink, pageAnswer } from './answers.ts';
 import { CALENDAR_TYPE, calendarOf } from './calendar.ts';
 import { CalendarAccess } from './calendar-access.ts';
@@ -81,22 +82,20 @@ export class DeadlinesController {
     @Query() { token, 'min-position': minPosition }: Record<string, string | undefined>,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
+  ): Promise<StreamableFile> {
     const reader = token === undefined ? callerOf(request) : await this.#access.reader(token);
     const sights = sightsOrRefuse(reader);
     await caughtUp(this.product, reply, minPosition);
-    reply.header('content-type', `${CALENDAR_TYPE}; charset=utf-8`);
-    return calendarOf(await this.#noted(sights));
+    const texts = Readable.from(calendarOf(this.#noted(sights)), { objectMode: false });
+    return new StreamableFile(texts, { type: `${CALENDAR_TYPE}; charset=utf-8` });
   }
 
   /** What a calendar shows: all that is open, and for a while what is not any more, so that it can be told so. */
-  async #noted(sights: readonly Sight[]): Promise<FollowedDeadline[]> {
+  async *#noted(sights: readonly Sight[]): AsyncGenerator<FollowedDeadline> {
     const { deadlines, engine } = this.product;
     const today = engine.today();
-    const noted: FollowedDeadline[] = [];
     for (const filter of [{ open: true }, { open: false, from: addDays(today, -CANCELLED_DAYS) }])
-      for await (const deadline of deadlines.each({ sights, today, ...filter })) noted.push(deadline);
-    return noted;
+      yield* deadlines.each({ sights, today, ...filter });
   }
 }
 

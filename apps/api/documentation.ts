@@ -24,7 +24,7 @@ import { componentSchemas, ref } from './schemas.ts';
 
 const TAGS = {
   Dossiers: 'Ouvrir un dossier, le faire avancer, lire où il en est.',
-  Lectures: 'À travers tous les dossiers : échéances, agenda.',
+  Lectures: 'À travers tous les dossiers : échéances et leur agenda, constats, registre public, statistiques.',
   Abonnements:
     'Être prévenu de ce qui se passe : flux d’événements, fil à tirer, webhooks. CloudEvents 1.0, champs publics seuls.',
   Procédures: 'Les procédures elles-mêmes : états, faits, règles. Sans jeton.',
@@ -63,6 +63,8 @@ type Answered = {
   says: string;
   schema?: string | readonly string[];
   media?: string;
+  /** Other media types in which the same may be asked for; with the name of the schema of each line, where it is JSON. */
+  otherMedia?: Readonly<Record<string, string | null>>;
   headers?: readonly (keyof typeof ANSWERED_HEADERS)[];
 };
 
@@ -123,7 +125,8 @@ export function Documented(route: Documentation): MethodDecorator {
   );
 }
 
-function answered(status: number, { says, schema, media = 'application/json', headers = [] }: Answered) {
+function answered(status: number, answer: Answered) {
+  const { says, schema, media = 'application/json', otherMedia = {}, headers = [] } = answer;
   if (status === 204) return ApiResponse({ status, description: says });
   const choices = [schema ?? []].flat().map(ref);
   const content = choices.length > 1 ? { anyOf: choices } : (choices[0] ?? { type: 'string' });
@@ -131,7 +134,12 @@ function answered(status: number, { says, schema, media = 'application/json', he
     status,
     description: says,
     ...headersOf(headers),
-    content: { [media]: { schema: content } },
+    content: {
+      [media]: { schema: content },
+      ...Object.fromEntries(
+        Object.entries(otherMedia).map(([other, line]) => [other, { schema: line ? ref(line) : { type: 'string' } }]),
+      ),
+    },
   } as never);
 }
 

@@ -50,6 +50,7 @@ async function main(): Promise<void> {
     closeControl = await openControl(product, log);
     await app.listen(config.PORT, config.HOST);
     product.leaving.deliver();
+    product.timekeeper.begin();
   } catch (fault) {
     await stop('failed to start');
     throw fault;

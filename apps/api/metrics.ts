@@ -36,6 +36,19 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly subscribers = new Gauge({
+    name: 'jalon_stream_subscribers',
+    help: 'Event streams that this process has open',
+    registers: [this.registry],
+  });
+
+  readonly deliveries = new Gauge({
+    name: 'jalon_webhook_deliveries',
+    help: 'Messages of all webhooks that wait (pending) or were given up (dead)',
+    labelNames: ['state'],
+    registers: [this.registry],
+  });
+
   constructor() {
     collectDefaultMetrics({ register: this.registry });
   }

@@ -1,3 +1,4 @@
+import { DeliveriesUnavailable, type Streams } from '@jalon/delivery';
 import { ReadModelsUnavailable } from '@jalon/projections';
 import { Controller, Get, Inject, Req, Res } from '@nestjs/common';
 import { Documented } from './documentation.ts';
@@ -5,7 +6,7 @@ import { callerOf, type FastifyReply, type FastifyRequest } from './http.ts';
 import { Metrics } from './metrics.ts';
 import { ProblemRaised } from './problems.ts';
 import { SOFTWARE, VERSION } from './product.ts';
-import { CONFIG, type Config, PRODUCT, type Product } from './wiring.ts';
+import { CONFIG, type Config, PRODUCT, type Product, STREAMS } from './wiring.ts';
 
 /** Degraded: facts are recorded, but something else is not at hand. */
 type Health = { status: 'ok' | 'degraded' | 'unavailable'; [detail: string]: unknown };
@@ -16,6 +17,7 @@ export class OperationsController {
   constructor(
     @Inject(PRODUCT) private readonly product: Product,
     @Inject(CONFIG) private readonly config: Config,
+    @Inject(STREAMS) private readonly streams: Streams,
     private readonly metrics: Metrics,
   ) {}
 
@@ -88,7 +90,7 @@ export class OperationsController {
   async measured(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     if (!this.config.demonstration && !callerOf(request).roles.includes('administrateur'))
       throw new ProblemRaised('interdit', 'Les mesures sont pour le rôle administrateur.');
-    const { projector } = this.product;
+    const { projector, leaving } = this.product;
     try {
       for (const { projection, facts } of await projector.lag()) this.metrics.lag.set({ projection }, facts);
       for (const { projection, parked } of projector.status().projections)
@@ -98,6 +100,14 @@ export class OperationsController {
       // What is not known is not said: a figure of before would look like one of now.
       this.metrics.lag.reset();
       this.metrics.parked.reset();
+    }
+    this.metrics.subscribers.set(this.streams.size);
+    try {
+      for (const [state, count] of Object.entries(await leaving.registry.backlog()))
+        this.metrics.deliveries.set({ state }, count);
+    } catch (fault) {
+      if (!(fault instanceof DeliveriesUnavailable)) throw fault;
+      this.metrics.deliveries.reset();
     }
     reply.header('content-type', this.metrics.registry.contentType);
     return this.metrics.registry.metrics();

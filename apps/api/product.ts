@@ -19,12 +19,15 @@ import {
   Chronologie,
   DeadlineList,
   DossierList,
+  OwnRows,
   openKept,
   openPostgresKept,
   type ReadModelFeed,
+  StatisticsReader,
 } from '@jalon/projections';
-import { catalogue } from '@jalon/workflows';
+import { catalogue, constats, registre } from '@jalon/workflows';
 import manifest from '../../package.json' with { type: 'json' };
+import { openTimekeeper, type Timekeeper } from './clock.ts';
 import { Config } from './config.ts';
 import { type Leaving, openLeaving } from './delivery.ts';
 import { type Alarm, followJournal } from './read-models.ts';
@@ -54,8 +57,14 @@ export type Product = {
   list: DossierList;
   deadlines: DeadlineList;
   calendarTokens: CalendarTokens;
+  /** What evaluations found, and the public register. */
+  findings: OwnRows;
+  register: OwnRows;
+  statistics: StatisticsReader;
   /** What leaves, to streams, the feed and webhooks. */
   leaving: Leaving;
+  /** What makes true what a date does. */
+  timekeeper: Timekeeper;
   clock: () => Date;
   close(): Promise<void>;
 };
@@ -77,12 +86,13 @@ export async function openProduct(
   const journal = new ReservableJournal(log);
   const soleWriter = ESDB_URL === undefined;
   try {
+    const salt = drawSalts();
     const engine = new Engine({
       journal,
       directory,
       catalogue,
       clock,
-      entropy: { uuid: randomUUID, salt: drawSalts() },
+      entropy: { uuid: randomUUID, salt },
       software: SOFTWARE,
       soleWriter,
       factsHeld: FACTS_HELD,
@@ -104,17 +114,25 @@ export async function openProduct(
       throw fault;
     }
     const close = async () => {
+      await timekeeper.close();
       await leaving.close();
       await stop();
       await kept.close();
       await closeLog();
     };
-    const timelines = new Chronologie(store, catalogue);
-    const list = new DossierList(store, catalogue);
-    const deadlines = new DeadlineList(store, catalogue);
-    const calendarTokens = new CalendarTokens(kept);
-    const read = { projector, timelines, list, deadlines, calendarTokens };
-    return { folder, journal, soleWriter, directory, engine, ...read, leaving, clock, close };
+    const read = {
+      projector,
+      timelines: new Chronologie(store, catalogue),
+      list: new DossierList(store, catalogue),
+      deadlines: new DeadlineList(store, catalogue),
+      calendarTokens: new CalendarTokens(kept),
+      findings: new OwnRows(store, catalogue, constats),
+      register: new OwnRows(store, catalogue, registre),
+      statistics: new StatisticsReader(store),
+    };
+    const keeping = { engine, journal, projector, deadlines: read.deadlines, clock, salt, software: SOFTWARE, alarm };
+    const timekeeper = openTimekeeper(keeping, config, shared);
+    return { folder, journal, soleWriter, directory, engine, ...read, leaving, timekeeper, clock, close };
   } catch (fault) {
     await closeLog();
     throw fault;

@@ -2,16 +2,24 @@ import { type Journal, JournalUnavailable, rest } from '@jalon/journal';
 import {
   openPostgresReadModels,
   openReadModels,
+  ownProjection,
   type PostgresReadModels,
   PROJECTIONS,
+  type Projection,
   Projector,
   type ProjectorParts,
   type ReadModelFeed,
   type ReadModelStore,
   SharedReadModels,
 } from '@jalon/projections';
-import { catalogue } from '@jalon/workflows';
+import { catalogue, readModels } from '@jalon/workflows';
 import type { Config } from './config.ts';
+
+/** Every read model: those that any procedure has, and those that procedures have of their own. */
+export const projections: readonly Projection[] = [
+  ...PROJECTIONS,
+  ...readModels.map((model) => ownProjection(model, catalogue) as Projection),
+];
 
 /** How often a log that was away at the start is looked for. */
 const LOG_AWAY_MS = 1_000;
@@ -41,7 +49,7 @@ export async function followJournal(
   const parts: Omit<ProjectorParts, 'store'> = {
     journal,
     catalogue,
-    projections: PROJECTIONS,
+    projections,
     onParked: (parked) =>
       alarm('a read model cannot follow a dossier', { ...parked, position: String(parked.position) }),
     onError: (err) => alarm('the read models failed and will be tried again', { err }),

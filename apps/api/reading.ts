@@ -40,6 +40,11 @@ export function sightsOrRefuse(viewer: Viewer): Sight[] {
   return sightsOf(catalogue, viewer);
 }
 
+/** Whether some role of the caller sees every dossier of some procedure. */
+export function seesEveryDossier({ roles }: Pick<Viewer, 'roles'>): boolean {
+  return catalogue.workflows.some((workflow) => roles.some((role) => workflow.roles[role]?.sees === 'all'));
+}
+
 /** The roles that see some dossier. */
 const READERS: ReadonlySet<string> = new Set(
   catalogue.workflows.flatMap(({ roles }) => Object.keys(roles).filter((role) => roles[role]?.sees !== 'none')),

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Caller, Engine } from '@jalon/engine';
 import { addDays, addYears, daysBetween } from '@jalon/flow';
 import { type JournalReader, JournalUnavailable, OutcomeUnknown, rest, type Source } from '@jalon/journal';
+import { HORLOGE } from './clock.ts';
 import published from './public-timelines.json' with { type: 'json' };
 
 /** A publicly announced step of a real qualification. `date` is as precise as it was announced: a day, a month, a year. */
@@ -104,6 +105,8 @@ export async function wantsSample(journal: JournalReader): Promise<boolean> {
   let missing = PUBLIC_CASES.reduce((sum, one) => sum + factsOf(one).length, 0);
   for await (const page of journal.readAll(null))
     for (const { envelope } of page) {
+      // The clock records what dates make true whenever it may.
+      if (envelope.actor.iss === HORLOGE.iss) continue;
       missing -= 1;
       if (envelope.actor.iss !== ISSUER || missing === 0) return false;
     }

@@ -1,7 +1,7 @@
 import { ProposedFact } from '@jalon/engine';
 import { type Fact, type JsonSchema, type PayloadClass, payloadSchema } from '@jalon/flow';
 import { DOSSIER_SORTS } from '@jalon/projections';
-import { catalogue } from '@jalon/workflows';
+import { catalogue, STATUTS } from '@jalon/workflows';
 import { CalendarTokenRequest } from './calendar-token-request.ts';
 import { DemonstrationToken } from './demonstration-token.ts';
 import { WebhookChange, WebhookReplay, WebhookRequest } from './webhook-bodies.ts';
@@ -122,6 +122,11 @@ const problem = {
 };
 const ofFailure = { requestId: ref('Uuid') };
 
+const durations = {
+  count: { ...integer, description: 'Nombre de durées' },
+  median: { type: 'number', description: 'Durée médiane, en jours' },
+  p90: { ...integer, description: 'Durée que neuf sur dix ne dépassent pas, en jours' },
+};
 const calendarToken = {
   id: ref('Uuid'),
   createdAt: ref('Instant'),
@@ -275,6 +280,57 @@ const answers: Record<string, JsonSchema> = {
   ),
   CalendarTokenMade: object({ ...calendarToken, token: text('Dit cette fois seulement'), url: text() }, labelled),
   CalendarTokens: object({ items: listOf(object(calendarToken, labelled)) }),
+
+  FindingPage: page(ref('Finding')),
+  Finding: object(
+    {
+      dossier: ref('Uuid'),
+      constat: text('Identifiant du constat dans son dossier'),
+      audit: text(),
+      exigence: text('Numéro de l’exigence du référentiel'),
+      verdict: words(['conforme', 'non-conforme']),
+      description: text(),
+      releveLe: ref('Date'),
+      fait: ref('Uuid'),
+      open: { ...yes, description: 'Un écart qui n’est pas levé' },
+    },
+    {
+      gravite: words(['mineure', 'majeure']),
+      plan: object({ mesures: text(), avantLe: ref('Date'), remisLe: ref('Date') }),
+      leve: object({ le: ref('Date'), preuve: object({ reference: text(), titre: text(), empreinte: hex }) }),
+    },
+  ),
+  RegisterPage: page(ref('Registered')),
+  Registered: object({
+    dossier: ref('Uuid'),
+    prestataire: text(),
+    offre: text(),
+    referentiel: object({ nom: text(), version: text() }),
+    services: listOf(object({ id: text(), nom: text(), type: text() })),
+    decision: text(),
+    decideeLe: ref('Date'),
+    notifieeLe: orNull(ref('Date')),
+    publieeLe: orNull(ref('Date')),
+    valideDu: ref('Date'),
+    valideJusquAu: { ...ref('Date'), description: 'Dernier jour : décidé, ou celui d’une abrogation s’il vient avant' },
+    conditions: listOf(text()),
+    statut: words(STATUTS),
+    valide: { ...yes, description: 'On peut s’y fier aujourd’hui' },
+    historique: listOf(object({ statut: words(STATUTS), depuis: ref('Date') }, { decision: text() })),
+  }),
+  Statistics: object({
+    durations: listOf(
+      object({
+        workflow: text(),
+        from: text('Le jalon de départ ; « depot » : l’ouverture du dossier'),
+        to: words(MILESTONES),
+        ...durations,
+        years: listOf(object({ year: { ...integer, description: 'Année du second jalon' }, ...durations })),
+      }),
+    ),
+    inProgress: listOf(object({ workflow: text(), jalon: words(JALONS), count: integer })),
+    ended: listOf(object({ workflow: text(), count: integer })),
+  }),
 
   DossierPage: page(ref('ListedDossier')),
   ListedDossier: object({
@@ -484,6 +540,23 @@ export const DEADLINE_QUERY: Record<string, JsonSchema> = {
   jalon: words(JALONS),
   open: { ...words(['true', 'false', 'all']), default: 'true', description: 'Ouvertes, closes, ou toutes' },
   cursor: text('Suite de la liste, donnée par « next »'),
+  limit: LIMIT,
+  'min-position': MIN_POSITION,
+};
+
+/** Schemas of the query of the findings. */
+export const FINDING_QUERY: Record<string, JsonSchema> = {
+  dossier: ref('Uuid'),
+  exigence: text('Numéro de l’exigence, « 9.5.b »'),
+  open: { ...words(['true', 'false']), description: 'Les écarts à lever, ou les autres constats' },
+  cursor: text('Suite de la liste, donnée par « next »'),
+  limit: LIMIT,
+  'min-position': MIN_POSITION,
+};
+
+/** Schemas of the query of the register. */
+export const REGISTER_QUERY: Record<string, JsonSchema> = {
+  cursor: text('Suite de la liste, donnée par « next » (JSON)'),
   limit: LIMIT,
   'min-position': MIN_POSITION,
 };

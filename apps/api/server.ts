@@ -93,8 +93,9 @@ export async function createServer(
   app.useGlobalFilters(new ProblemFilter());
   logAndMeasure(fastify, app.get(Metrics));
   serveDocumentation(app, config);
-  await serveConsole(fastify, config);
   await app.init();
+  // Only now: registering it makes fastify settle which handler answers the errors of the routes that are there.
+  await serveConsole(fastify, config);
   await fastify.ready();
   return app;
 }

@@ -220,7 +220,7 @@ function selectionIn({ types, jalons }: Asked): Selection {
 }
 
 /** What is wrong with a choice, in a sentence. */
-export function sentenceOn({ member, value }: { member: string; value: string }): string {
+function sentenceOn({ member, value }: { member: string; value: string }): string {
   const wanted = member === 'types' ? 'un type de fait (« j0.acceptee ») ou une étape (« j2.* »)' : 'un jalon (« J0 »)';
   return `« ${value.slice(0, 64)} » n'est pas ${wanted} d'une procédure d'ici : /api/workflows les donne.`;
 }

@@ -377,6 +377,63 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lire les constats des évaluations, dans l’ordre des exigences */
+        get: operations["listFindings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lire le registre public des services qualifiés
+         * @description Sans jeton. Par pages en JSON ; en entier en CSV (une ligne par service) et en JSON Lines, selon Accept. Une qualification mise en cause y garde son statut d’avant ; la fin de validité est la première de celle décidée et de celle d’une abrogation, calculée à la lecture.
+         */
+        get: operations["readRegister"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lire les durées entre jalons et les dossiers en cours
+         * @description Sur tous les dossiers, pour les rôles qui les voient tous et pour les systèmes abonnés.
+         */
+        get: operations["readStatistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/workflows": {
         parameters: {
             query?: never;
@@ -1030,6 +1087,113 @@ export interface components {
                     org?: string;
                 };
                 label?: string;
+            }[];
+        };
+        FindingPage: {
+            items: components["schemas"]["Finding"][];
+            /** @description Adresse de la page suivante ; absente de la dernière. */
+            next?: string;
+        };
+        Finding: {
+            dossier: components["schemas"]["Uuid"];
+            /** @description Identifiant du constat dans son dossier */
+            constat: string;
+            audit: string;
+            /** @description Numéro de l’exigence du référentiel */
+            exigence: string;
+            /** @enum {string} */
+            verdict: "conforme" | "non-conforme";
+            description: string;
+            releveLe: components["schemas"]["Date"];
+            fait: components["schemas"]["Uuid"];
+            /** @description Un écart qui n’est pas levé */
+            open: boolean;
+            /** @enum {string} */
+            gravite?: "mineure" | "majeure";
+            plan?: {
+                mesures: string;
+                avantLe: components["schemas"]["Date"];
+                remisLe: components["schemas"]["Date"];
+            };
+            leve?: {
+                le: components["schemas"]["Date"];
+                preuve: {
+                    reference: string;
+                    titre: string;
+                    empreinte: string;
+                };
+            };
+        };
+        RegisterPage: {
+            items: components["schemas"]["Registered"][];
+            /** @description Adresse de la page suivante ; absente de la dernière. */
+            next?: string;
+        };
+        Registered: {
+            dossier: components["schemas"]["Uuid"];
+            prestataire: string;
+            offre: string;
+            referentiel: {
+                nom: string;
+                version: string;
+            };
+            services: {
+                id: string;
+                nom: string;
+                type: string;
+            }[];
+            decision: string;
+            decideeLe: components["schemas"]["Date"];
+            notifieeLe: components["schemas"]["Date"] | null;
+            publieeLe: components["schemas"]["Date"] | null;
+            valideDu: components["schemas"]["Date"];
+            /** @description Dernier jour : décidé, ou celui d’une abrogation s’il vient avant */
+            valideJusquAu: components["schemas"]["Date"];
+            conditions: string[];
+            /** @enum {string} */
+            statut: "valide" | "suspendue" | "abrogee" | "retiree" | "renoncee" | "expiree";
+            /** @description On peut s’y fier aujourd’hui */
+            valide: boolean;
+            historique: {
+                /** @enum {string} */
+                statut: "valide" | "suspendue" | "abrogee" | "retiree" | "renoncee" | "expiree";
+                depuis: components["schemas"]["Date"];
+                decision?: string;
+            }[];
+        };
+        Statistics: {
+            durations: {
+                workflow: string;
+                /** @description Le jalon de départ ; « depot » : l’ouverture du dossier */
+                from: string;
+                /** @enum {string} */
+                to: "J0" | "J1" | "J2" | "J3";
+                /** @description Nombre de durées */
+                count: number;
+                /** @description Durée médiane, en jours */
+                median: number;
+                /** @description Durée que neuf sur dix ne dépassent pas, en jours */
+                p90: number;
+                years: {
+                    /** @description Année du second jalon */
+                    year: number;
+                    /** @description Nombre de durées */
+                    count: number;
+                    /** @description Durée médiane, en jours */
+                    median: number;
+                    /** @description Durée que neuf sur dix ne dépassent pas, en jours */
+                    p90: number;
+                }[];
+            }[];
+            inProgress: {
+                workflow: string;
+                /** @enum {string} */
+                jalon: "J0" | "J1" | "J2" | "J3" | "suivi" | "fin";
+                count: number;
+            }[];
+            ended: {
+                workflow: string;
+                count: number;
             }[];
         };
         DossierPage: {
@@ -6308,6 +6472,303 @@ export interface operations {
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
              *
              *     Webhooks indisponibles : /problems/livraisons-indisponibles
+             */
+            503: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listFindings: {
+        parameters: {
+            query?: {
+                dossier?: components["schemas"]["Uuid"];
+                /** @description Numéro de l’exigence, « 9.5.b » */
+                exigence?: string;
+                /** @description Les écarts à lever, ou les autres constats */
+                open?: "true" | "false";
+                /** @description Suite de la liste, donnée par « next » */
+                cursor?: string;
+                limit?: number;
+                /** @description Attend que la lecture comprenne cette position, 5 s au plus */
+                "min-position"?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Une page des constats */
+            200: {
+                headers: {
+                    /** @description La page suivante : <…>; rel="next" */
+                    Link?: string;
+                    /** @description Position du journal que la lecture comprend */
+                    "X-Position"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingPage"];
+                };
+            };
+            /** @description Requête mal formée : /problems/requete-mal-formee */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Authentification requise : /problems/non-authentifie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Action interdite : /problems/interdit */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Hôte inconnu : /problems/hote-inconnu */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Trop de requêtes : /problems/trop-de-requetes */
+            429: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Erreur interne : /problems/erreur-interne */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
+             *
+             *     Lecture en retard : /problems/lecture-en-retard
+             *
+             *     Vues indisponibles : /problems/vues-indisponibles
+             *
+             *     Journal indisponible : /problems/journal-indisponible
+             */
+            503: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readRegister: {
+        parameters: {
+            query?: {
+                /** @description Suite de la liste, donnée par « next » (JSON) */
+                cursor?: string;
+                limit?: number;
+                /** @description Attend que la lecture comprenne cette position, 5 s au plus */
+                "min-position"?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Le registre */
+            200: {
+                headers: {
+                    /** @description La page suivante : <…>; rel="next" */
+                    Link?: string;
+                    /** @description Position du journal que la lecture comprend */
+                    "X-Position"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisterPage"];
+                    "text/csv": string;
+                    "application/x-ndjson": components["schemas"]["Registered"];
+                };
+            };
+            /** @description Requête mal formée : /problems/requete-mal-formee */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Hôte inconnu : /problems/hote-inconnu */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Trop de requêtes : /problems/trop-de-requetes */
+            429: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Erreur interne : /problems/erreur-interne */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Lecture en retard : /problems/lecture-en-retard
+             *
+             *     Vues indisponibles : /problems/vues-indisponibles
+             *
+             *     Journal indisponible : /problems/journal-indisponible
+             */
+            503: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readStatistics: {
+        parameters: {
+            query?: {
+                /** @description Attend que la lecture comprenne cette position, 5 s au plus */
+                "min-position"?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Les statistiques */
+            200: {
+                headers: {
+                    /** @description Position du journal que la lecture comprend */
+                    "X-Position"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Statistics"];
+                };
+            };
+            /** @description Requête mal formée : /problems/requete-mal-formee */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Authentification requise : /problems/non-authentifie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Action interdite : /problems/interdit */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Hôte inconnu : /problems/hote-inconnu */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Trop de requêtes : /problems/trop-de-requetes */
+            429: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Erreur interne : /problems/erreur-interne */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
+             *
+             *     Lecture en retard : /problems/lecture-en-retard
+             *
+             *     Vues indisponibles : /problems/vues-indisponibles
+             *
+             *     Journal indisponible : /problems/journal-indisponible
              */
             503: {
                 headers: {

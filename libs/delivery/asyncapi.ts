@@ -1,5 +1,6 @@
 import { type Catalogue, type Fact, type JsonSchema, publicSchema } from '@jalon/flow';
 import { cloudEventType } from './cloud-event.ts';
+import { DECLARED_REMINDER, REMINDER } from './declared.ts';
 import { vocabularyOf } from './selection.ts';
 
 /** What an AsyncAPI document says of a server, besides what leaves it. */
@@ -20,11 +21,14 @@ const UUID = { type: 'string', format: 'uuid' };
 export function asyncApi(catalogue: Catalogue, { base, version }: AsyncApiOptions): object {
   const { host, protocol, pathname } = new URL(base);
   const types = typesOf(catalogue);
-  const messages = Object.fromEntries([...types].map(([type, facts]) => [type, messageOf(type, facts)]));
+  const messages = Object.fromEntries([
+    ...[...types].map(([type, [first]]) => [type, messageOf(type, first?.fact.label ?? type)]),
+    [REMINDER, messageOf(REMINDER, DECLARED_REMINDER.label)],
+  ]);
   const everyMessage = Object.fromEntries(
     Object.keys(messages).map((type) => [type, { $ref: `#/components/messages/${type}` }]),
   );
-  const anyEvent = { oneOf: [...types.keys()].map((type) => schemaRef(`event.${type}`)) };
+  const anyEvent = { oneOf: [...types.keys(), REMINDER].map((type) => schemaRef(`event.${type}`)) };
   return {
     asyncapi: '3.0.0',
     info: {
@@ -106,7 +110,7 @@ export function asyncApi(catalogue: Catalogue, { base, version }: AsyncApiOption
           payload: schemaRef('anyEvent'),
         },
       },
-      schemas: { anyEvent, ...eventSchemas(types) },
+      schemas: { anyEvent, ...eventSchemas(types), [`event.${REMINDER}`]: eventSchema(REMINDER, [REMINDER_DATA]) },
     },
   };
 }
@@ -120,8 +124,8 @@ function typesOf({ workflows }: Catalogue): Map<string, { prefix: string; fact: 
   return types;
 }
 
-function messageOf(type: string, facts: readonly { fact: Fact }[]): object {
-  return { name: cloudEventType(type), title: facts[0]?.fact.label, payload: schemaRef(`event.${type}`) };
+function messageOf(type: string, title: string): object {
+  return { name: cloudEventType(type), title, payload: schemaRef(`event.${type}`) };
 }
 
 /** Schemas of the events, and of the public views that they hold. */
@@ -168,6 +172,26 @@ function eventSchema(type: string, [view, ...others]: readonly JsonSchema[]): Js
     },
   };
 }
+
+/** What a reminder says. */
+const REMINDER_DATA: JsonSchema = {
+  type: 'object',
+  title: DECLARED_REMINDER.label,
+  required: ['dossier', 'libelle', 'date', 'fait', 'type', 'echeance', 'delai'],
+  properties: {
+    dossier: UUID,
+    workflow: { type: 'object', properties: { name: { type: 'string' }, version: { type: 'integer' } } },
+    libelle: text('Ce qui est à faire, ou ce qui prend fin'),
+    date: { type: 'string', format: 'date', description: 'La date de l’échéance, telle qu’elle se lit maintenant' },
+    jalon: text('Le jalon visé quand elle a été fixée'),
+    fait: { ...UUID, description: 'Le fait qui l’a fixée' },
+    type: text('Le type de ce fait'),
+    cle: text('Ce qui la distingue d’autres du même fait : l’identifiant d’une réserve'),
+    echeance: text('Son identifiant parmi les échéances'),
+    delai: text('Combien de temps avant la date (ISO 8601) : P12M, P30D, P0D'),
+  },
+  additionalProperties: false,
+};
 
 function operation(channel: string, title: string, bindings?: object): object {
   return { action: 'send', channel: { $ref: `#/channels/${channel}` }, title, ...(bindings ? { bindings } : {}) };

@@ -59,8 +59,8 @@ export function toCloudEvent({ envelope, data }: StoredEvent, { base, dossier, j
     subject: dossier,
     time: recordedAt,
     datacontenttype: 'application/json',
-    ...(workflow ? { dataschema: publicSchemaAddress(base, workflow, type) } : {}),
-    revision,
+    // A reminder has no place in its dossier, nor a procedure that declares it.
+    ...(workflow ? { dataschema: publicSchemaAddress(base, workflow, type), revision } : {}),
     ...(jalon === undefined ? {} : { jalon }),
     effectivedate: effectiveAt,
     traceparent: traceparentOf(correlationId, id),
@@ -70,7 +70,7 @@ export function toCloudEvent({ envelope, data }: StoredEvent, { base, dossier, j
 }
 
 /** Where the JSON Schema of a fact's public view is served. */
-export function publicSchemaAddress(base: string, { name, version }: { name: string; version: number }, type: string) {
+function publicSchemaAddress(base: string, { name, version }: { name: string; version: number }, type: string) {
   return `${base}/api/workflows/${name}/${version}/facts/${type}?view=public`;
 }
 

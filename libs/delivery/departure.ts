@@ -3,7 +3,7 @@ import type { JournalReader, StoredEvent } from '@jalon/journal';
 import { LRUCache } from 'lru-cache';
 import { toCloudEvent } from './cloud-event.ts';
 import { cursorOf, type Place, placeAfter } from './cursor.ts';
-import { type DeclaredFact, DOSSIERS } from './declared.ts';
+import { DECLARED_REMINDER, type DeclaredFact, DOSSIERS, REMINDER, REMINDERS, type ReminderData } from './declared.ts';
 
 /** What lists show of a dossier, by which its parties are known. */
 export type Summary = Readonly<Record<string, string>>;
@@ -17,6 +17,19 @@ export type SummaryOf = (dossier: string, atLeast: number) => Promise<Summary | 
 /** Whose dossier it is, as it stands now: shared by all its departures, and brought up to date as facts come. */
 type Parties = { summary: Summary; known: Promise<void> | undefined };
 
+/** What a stored event says to those who receive it. */
+type Meaning = {
+  /** Id of the dossier. */
+  dossier: string;
+  workflow: PublishedWorkflow | undefined;
+  jalon: string | undefined;
+  /**
+   * What is declared of it, then of what it corrects…, the last being what it is about in the end; empty when this build
+   * does not know.
+   */
+  declared: readonly DeclaredFact[];
+};
+
 /** A fact on its way out, read once for all who get it. Its texts are written when first asked for, and kept. */
 export class Departure {
   readonly place: Place;
@@ -24,8 +37,6 @@ export class Departure {
   readonly stream: string;
   readonly revision: number;
   readonly type: string;
-  /** The milestone that it crosses, or that the fact crosses which it corrects. */
-  readonly jalon: string | undefined;
   #event: StoredEvent | null;
   #cursor: string | undefined;
   #json: string | undefined;
@@ -35,28 +46,36 @@ export class Departure {
     event: StoredEvent,
     before: bigint | null,
     private readonly base: string,
-    /** Id of the dossier. */
-    readonly dossier: string,
-    readonly workflow: PublishedWorkflow | undefined,
-    /** What is declared of it, then of what it corrects…; empty when this build does not know. */
-    private readonly declared: readonly DeclaredFact[],
-    crosses: string | undefined,
+    private readonly meaning: Meaning,
     /** Absent unless somebody's right depends on it. */
     private readonly parties: Parties | undefined,
   ) {
     const { id, stream, revision, type } = event.envelope;
     this.place = placeAfter(event, before);
     this.#event = event;
-    this.jalon = crosses;
     this.id = id;
     this.stream = stream;
     this.revision = revision;
     this.type = type;
   }
 
+  /** Id of the dossier. */
+  get dossier(): string {
+    return this.meaning.dossier;
+  }
+
+  get workflow(): PublishedWorkflow | undefined {
+    return this.meaning.workflow;
+  }
+
+  /** The milestone that it crosses, or that the fact crosses which it corrects. */
+  get jalon(): string | undefined {
+    return this.meaning.jalon;
+  }
+
   /** The fact whose visibility it shares: itself, or for a correction what it touches in the end. */
   get about(): DeclaredFact | undefined {
-    return this.declared.at(-1);
+    return this.meaning.declared.at(-1);
   }
 
   /** The summary of its dossier as it now stands; empty unless somebody's right depends on it. */
@@ -76,8 +95,7 @@ export class Departure {
   /** The CloudEvent, as JSON on one line. */
   get json(): string {
     if (this.#json === undefined) {
-      const { base, dossier, jalon, declared } = this;
-      this.#json = JSON.stringify(toCloudEvent(this.#event as StoredEvent, { base, dossier, jalon, declared }));
+      this.#json = JSON.stringify(toCloudEvent(this.#event as StoredEvent, { base: this.base, ...this.meaning }));
       this.#event = null;
     }
     return this.#json;
@@ -124,18 +142,12 @@ export class Departures {
     const made: Departure[] = [];
     let previous = before;
     for (const event of events) {
-      const { envelope } = event;
-      const dossier = envelope.stream.slice(DOSSIERS.length);
-      const workflow = this.#workflowOf(event);
-      const targets = envelope.target === undefined ? [] : await this.#targetsOf(event);
-      const declared = [event, ...targets].map((each) => workflow?.facts.get(each.envelope.type));
-      const whole =
-        targets.at(-1)?.envelope.target === undefined && (envelope.target === undefined) === !targets.length;
-      const known = whole && declared.every((each) => each !== undefined) ? (declared as DeclaredFact[]) : [];
-      const crosses = envelope.crosses ?? targets.at(-1)?.envelope.crosses;
-      const changed = fresh && mayChangeParties(event, declared[0]);
-      const whose = parties ? await this.#partiesOf(dossier, envelope.revision, changed) : undefined;
-      made.push(new Departure(event, previous, this.parts.base, dossier, workflow, known, crosses, whose));
+      const isReminder = event.envelope.stream.startsWith(REMINDERS);
+      const meaning = isReminder ? this.#reminderMeaning(event) : await this.#meaningOf(event);
+      const changed = fresh && !isReminder && mayChangeParties(event, meaning.declared[0]);
+      const atLeast = isReminder ? 0 : event.envelope.revision;
+      const whose = parties ? await this.#partiesOf(meaning.dossier, atLeast, changed) : undefined;
+      made.push(new Departure(event, previous, this.parts.base, meaning, whose));
       previous = event.position;
     }
     return made;
@@ -171,6 +183,31 @@ export class Departures {
     }
   }
 
+  async #meaningOf(event: StoredEvent): Promise<Meaning> {
+    const { stream, workflow: pinned, target, crosses } = event.envelope;
+    const workflow = this.#workflow(pinned);
+    const targets = target === undefined ? [] : await this.#targetsOf(event);
+    const declared = [event, ...targets].map(({ envelope }) => workflow?.facts.get(envelope.type));
+    const root = targets.at(-1);
+    const whole = target === undefined || (root !== undefined && root.envelope.target === undefined);
+    const known = whole && declared.every((each) => each !== undefined);
+    return {
+      dossier: stream.slice(DOSSIERS.length),
+      workflow,
+      jalon: crosses ?? root?.envelope.crosses,
+      declared: known ? (declared as DeclaredFact[]) : [],
+    };
+  }
+
+  /** A reminder is about the fact that set the deadline. */
+  #reminderMeaning({ envelope, data }: StoredEvent): Meaning {
+    const { dossier = '', workflow: named, type = '' } = data as Partial<ReminderData>;
+    const workflow = this.#workflow(named);
+    const about = workflow?.facts.get(type);
+    const declared = envelope.type === REMINDER && about ? [DECLARED_REMINDER, about] : [];
+    return { dossier, workflow, jalon: undefined, declared };
+  }
+
   /** What a correction touches, and what that touches when it is a correction too. */
   async #targetsOf({ envelope }: StoredEvent): Promise<StoredEvent[]> {
     const earlier = new Map<string, StoredEvent>();
@@ -186,7 +223,7 @@ export class Departures {
     return targets;
   }
 
-  #workflowOf({ envelope: { workflow: pinned } }: Pick<StoredEvent, 'envelope'>): PublishedWorkflow | undefined {
+  #workflow(pinned: { name: string; version: number } | undefined): PublishedWorkflow | undefined {
     if (!pinned) return undefined;
     const key = `${pinned.name} ${pinned.version}`;
     if (!this.#workflows.has(key)) this.#workflows.set(key, this.parts.catalogue.find(pinned.name, pinned.version));

@@ -180,6 +180,7 @@ export class Line {
       if (!(await this.#want(wanted, tail.cursor))) return;
       this.#send();
     }
+    tail.release();
   }
 
   /** False when the webhook changed meanwhile: another line takes over. */

@@ -123,6 +123,20 @@ export class Registry {
     return { pending: 0, delivered: 0, dead: 0, ...found };
   }
 
+  /** How many deliveries of all webhooks wait, and how many were given up. */
+  async backlog(): Promise<{ pending: number; dead: number }> {
+    const rows = await this.store.transact((db) =>
+      db
+        .selectFrom('deliveries')
+        .select((row) => ['state', row.fn.countAll<number>().as('count')])
+        .where('state', 'in', ['pending', 'dead'])
+        .groupBy('state')
+        .execute(),
+    );
+    const of = (wanted: string) => Number(rows.find(({ state }) => state === wanted)?.count ?? 0);
+    return { pending: of('pending'), dead: of('dead') };
+  }
+
   /** Pending deliveries after a place in the order of a webhook. */
   pending(id: string, after: number, limit: number): Promise<DeliveryRow[]> {
     return this.store.transact((db) =>

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connections, DatabaseUnavailable, type PoolOptions } from '@jalon/journal';
 import Database from 'better-sqlite3';
@@ -41,6 +42,8 @@ export function openDeliveries(folder: string): DeliveryStore {
   const file = join(folder, FILE);
   let database: Database.Database;
   try {
+    // It holds secrets: what is made is for its owner only, and so are the files that SQLite makes beside it.
+    closeSync(openSync(file, 'a', 0o600));
     database = new Database(file, { timeout: 5000 });
     const empty = database.prepare('select count(*) from sqlite_schema').pluck().get() === 0;
     if (!empty && database.pragma('application_id', { simple: true }) !== APPLICATION_ID)

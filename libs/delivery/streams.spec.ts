@@ -118,6 +118,20 @@ describe('A subscriber', () => {
     expect(slow.ids).toEqual(ids);
   });
 
+  test('is one of 200, of which 20 never read: the others get everything in order, and those once they read', async () => {
+    const readers = await Promise.all(Array.from({ length: 200 }, () => subscribe(AGENT)));
+    const stalled = readers.filter((_, i) => i % 10 === 3);
+    for (const reader of stalled) reader.stall();
+    const ids = await record(120);
+    for (const reader of readers) if (!stalled.includes(reader)) await got(reader, 120);
+    for (const reader of readers) if (!stalled.includes(reader)) expect(reader.ids).toEqual(ids);
+    // Nothing is kept for them: what they miss, they read from the journal.
+    expect(stalled.map(({ writes }) => writes)).toEqual(stalled.map(() => 2));
+    for (const reader of stalled) reader.read();
+    for (const reader of stalled) await got(reader, 120);
+    for (const reader of stalled) expect(reader.ids).toEqual(ids);
+  }, 20_000);
+
   test('gets the same bytes as others who may see the same', async () => {
     const readers = [await subscribe(AGENT), await subscribe(viewOf(['agent'])), await subscribe(AGENT, 'start')];
     await record(10);
@@ -224,6 +238,37 @@ describe('Who may receive', () => {
     expect(milestones.events[1]?.data).toEqual({ fait: acceptance?.envelope.id, donnees: {} });
   });
 
+  test('a reminder goes to those who name it, and may see the fact that set the deadline', async () => {
+    const id = await whole();
+    const [, received, opinion] = await everything(office.journal);
+    const named = { types: ['echeance.rappel'] };
+    const nobody = await subscribe(AGENT);
+    const agents = await subscribe(viewOf(['agent'], { types: ['echeance.*', 'demande.*'] }));
+    const own = await subscribe(viewOf(['demandeur'], named, 'Ateliers du Faou'));
+    const another = await subscribe(viewOf(['demandeur'], named, 'Ateliers de Landévennec'));
+    const reminders = [await remind(id, received as NewEvent), await remind(id, opinion as NewEvent)];
+    await got(agents, 2);
+    await got(own, 1);
+    const { event } = await office.open(demandeur);
+    await got(nobody, 1);
+    expect(nobody.ids).toEqual([event.envelope.id]);
+    expect(agents.ids.slice(0, 2)).toEqual(reminders);
+    expect(own.ids).toEqual(reminders.slice(0, 1));
+    expect(another.ids).toEqual([]);
+    expect(own.events[0]).toEqual({
+      specversion: '1.0',
+      id: reminders[0],
+      source: 'https://jalon.example/api/dossiers',
+      type: 'fr.jalon.echeance.rappel.v1',
+      subject: id,
+      time: expect.any(String),
+      datacontenttype: 'application/json',
+      effectivedate: '2026-03-02',
+      traceparent: expect.any(String),
+      data: expect.objectContaining({ dossier: id, delai: 'P7D', libelle: 'Pièce à compléter' }),
+    });
+  });
+
   test('what this build does not know is sent to nobody, and holds nothing up', async () => {
     const id = await whole();
     const reader = await subscribe(AGENT, 'start');
@@ -233,6 +278,31 @@ describe('Who may receive', () => {
     expect(reader.events.at(-1)?.subject).toBe(dossier.id);
     expect(told(reader)).not.toContain('demande.inconnue');
   });
+
+  let reminded: NewEvent | null = null;
+  /** A reminder of a deadline that a fact set, as the clock records it. */
+  async function remind(dossier: string, { envelope: { id, type, workflow } }: NewEvent): Promise<string> {
+    const data = {
+      ...{ dossier, workflow: { name: workflow?.name, version: workflow?.version }, libelle: 'Pièce à compléter' },
+      ...{ date: '2026-03-09', jalon: 'J0', fait: id, type, echeance: `${id}.0`, delai: 'P7D' },
+    };
+    const stream = 'rappels-2026-03';
+    const previous = reminded;
+    const salt = '0'.repeat(32);
+    const event = seal(
+      {
+        ...{ format: 1, id: randomUUID(), stream, revision: previous ? previous.envelope.revision + 1 : 0 },
+        ...{ type: 'echeance.rappel', dataHash: dataHash(salt, data), effectiveAt: '2026-03-02' },
+        actor: { iss: 'urn:jalon', sub: 'horloge', role: 'horloge' },
+        recordedAt: office.now.toISOString(),
+        ...{ correlationId: id, causationId: id, software: 'jalon/spec', previousHash: previous?.hash ?? null },
+      },
+      { data, salt },
+    );
+    await office.journal.append(stream, event.envelope.revision - 1, [event]);
+    reminded = event;
+    return event.envelope.id;
+  }
 
   /** What the engine would not record: straight into the journal. */
   async function append(dossier: string, type: string, target: string | undefined, data: Record<string, unknown>) {
@@ -295,11 +365,11 @@ describe('A stream', () => {
 
   test('ends when the right to it does, at the end of an event, and says why', async () => {
     const reader = new Reader();
-    const until_ = office.now.getTime() + 60_000;
-    await leaving.streams.open({ view: AGENT, from: 'now', sink: reader.sink, until: until_ });
+    const expiry = office.now.getTime() + 60_000;
+    await leaving.streams.open({ view: AGENT, from: 'now', sink: reader.sink, until: expiry });
     await record(1);
     await got(reader, 1);
-    office.now = new Date(until_);
+    office.now = new Date(expiry);
     await record(1);
     await until(async () => reader.ended);
     expect(reader.text).toMatch(/\n\n: Le jeton a expiré\.\n\n$/);

@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Place } from './cursor.ts';
 import type { Departure } from './departure.ts';
 import type { Hub } from './hub.ts';
@@ -32,15 +32,13 @@ const HEARTBEAT_MS = 15_000;
 /** Facts written at once, at most: what a subscriber that does not read costs in memory. */
 const AT_ONCE = 256;
 
-/** Subscribers served before others get their turn. */
-const SLICE = 50;
-
 /**
- * After a round over all subscribers the process does something else for so many times as long as it took: many
- * subscribers get several facts at once, one gets each at once.
+ * Subscribers served in one go, and into how many goes many of them are divided. Between two of them the process does
+ * something else for a while: each subscriber of many gets several facts at once, and nobody's request waits for all.
  */
-const REST = 4;
-const LONGEST_REST_MS = 80;
+const SLICE = 20;
+const SLICES = 50;
+const BETWEEN_MS = 2;
 
 /** How often subscribers are looked through for heartbeats and tokens that expired. */
 const SWEEP_MS = 1_000;
@@ -58,9 +56,6 @@ export class Streams {
   readonly #stopListening: () => void;
   readonly #sweeping: NodeJS.Timeout;
   #round: Promise<void> | undefined;
-  #waiting: NodeJS.Timeout | undefined;
-  /** When the next round may begin. */
-  #earliest = 0;
 
   constructor(private readonly parts: StreamsParts) {
     this.#stopListening = parts.hub.listen(() => this.#schedule());
@@ -95,7 +90,6 @@ export class Streams {
   close(): void {
     this.#stopListening();
     clearInterval(this.#sweeping);
-    clearTimeout(this.#waiting);
     for (const stream of [...this.#streams]) stream.end('Le serveur s’arrête.');
   }
 
@@ -103,15 +97,9 @@ export class Streams {
     return this.parts.heartbeatMs ?? HEARTBEAT_MS;
   }
 
+  /** Begins a round over all subscribers, unless one is under way. */
   #schedule(): void {
-    if (this.#round || this.#waiting || this.#streams.size === 0) return;
-    const wait = this.#earliest - performance.now();
-    if (wait < 1) this.#begin();
-    else this.#waiting = setTimeout(() => this.#begin(), wait);
-  }
-
-  #begin(): void {
-    this.#waiting = undefined;
+    if (this.#round || this.#streams.size === 0) return;
     const { next } = this.parts.hub;
     this.#round = this.#serve().finally(() => {
       this.#round = undefined;
@@ -121,22 +109,15 @@ export class Streams {
   }
 
   async #serve(): Promise<void> {
-    let busy = 0;
-    let served = 0;
-    let began = performance.now();
     const now = this.parts.clock().getTime();
+    const slice = Math.max(SLICE, Math.ceil(this.#streams.size / SLICES));
+    let served = 0;
     for (const stream of [...this.#streams]) {
       if (stream.until <= now) stream.end(EXPIRED);
       else stream.pump();
       served += 1;
-      if (served % SLICE > 0) continue;
-      busy += performance.now() - began;
-      await setImmediate();
-      began = performance.now();
+      if (served % slice === 0) await pause(BETWEEN_MS);
     }
-    const ended = performance.now();
-    busy += ended - began;
-    this.#earliest = ended + Math.min(REST * busy, LONGEST_REST_MS);
   }
 
   #sweep(): void {
@@ -228,7 +209,10 @@ class Stream {
       while (this.tail.range(AT_ONCE) === null && !this.#ended) {
         const chunk = this.#chunk(await this.tail.take(AT_ONCE));
         if (chunk && !this.#ended) this.#write(chunk);
-        if (this.#full) await new Promise<void>((resolve) => this.sink.drained(resolve));
+        if (!this.#full) continue;
+        // Many may wait like this one: none of them holds anything.
+        this.tail.release();
+        await new Promise<void>((resolve) => this.sink.drained(resolve));
       }
     } catch (error) {
       this.failed(error);

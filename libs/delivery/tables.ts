@@ -130,4 +130,8 @@ export const STEPS: readonly Step[] = [
       .addPrimaryKeyConstraint('attempts_key', ['webhook', 'event', 'n', 'at'])
       .execute();
   },
+  // How many wait or were given up, of all webhooks, without looking at what was delivered.
+  async (db) => {
+    await db.schema.createIndex('deliveries_by_state').on('deliveries').column('state').execute();
+  },
 ];

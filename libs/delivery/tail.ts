@@ -93,11 +93,17 @@ export class Tail {
     return fresh;
   }
 
+  /** Lets go of what was read ahead, by one that goes no further for now: it is read again when it does. */
+  release(): void {
+    this.#page = [];
+    void this.#pages?.return?.();
+    this.#pages = undefined;
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#page = [];
-    void this.#pages?.return?.();
+    this.release();
     this.parts.onClose();
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { addDays, addYears, daysBetween, isCalendarDate, parisDate } from './dates.ts';
+import { addDays, addMonths, addYears, daysBetween, isCalendarDate, parisDate } from './dates.ts';
 
 describe('une date', () => {
   test.each(['2024-02-29', '2000-02-29', '2025-12-31', '1900-01-01', '2199-12-31'])('%s existe', (date) => {
@@ -65,5 +65,17 @@ describe('le calcul', () => {
     expect(addYears('2024-02-29', 4)).toBe('2028-02-29');
     expect(addYears('2025-07-01', 3)).toBe('2028-07-01');
     expect(addYears('2025-12-31', -1)).toBe('2024-12-31');
+  });
+
+  test.each([
+    ['2026-03-31', -1, '2026-02-28'],
+    ['2024-03-31', -1, '2024-02-29'],
+    ['2026-01-31', 1, '2026-02-28'],
+    ['2026-12-15', 1, '2027-01-15'],
+    ['2028-06-30', -24, '2026-06-30'],
+    ['2026-01-01', -1, '2025-12-01'],
+    ['2026-05-31', 0, '2026-05-31'],
+  ])('%s et %i mois font %s, le dernier jour d’un mois plus court au besoin', (date, months, expected) => {
+    expect(addMonths(date, months)).toBe(expected);
   });
 });

@@ -340,6 +340,19 @@ export function describeChronologie(keeping: () => Keeping): void {
         expect((await timeline()).deadlines).toMatchObject([{ due: '2026-04-01', open: true, overdue: true }]);
       });
 
+      test('annuler ce qui avait mis fin au dossier rouvre ses échéances, même si des faits ont suivi la fin', async () => {
+        await dossier.record('demande.deposee', deposit('Nébuleuse', 'Nuage'));
+        await dossier.record('demande.complements-demandes', { avantLe: '2026-07-01' });
+        const retreat = await dossier.record('dossier.retire');
+        await dossier.record('dossier.note-ajoutee', {});
+        expect((await timeline()).deadlines).toMatchObject([{ open: false, closedBy: retreat }]);
+        const annulment = await annul(retreat, 'demande.incomplete');
+        expect((await timeline()).deadlines).toMatchObject([{ due: '2026-07-01', open: true }]);
+        await dossier.record('demande.charge-designe', { charge: 'a-18' });
+        await annul(annulment, 'retiree');
+        expect((await timeline()).deadlines).toMatchObject([{ open: false, closedBy: retreat }]);
+      });
+
       test('une fin de validité rectifiée annule l’expiration qu’elle rend fausse', async () => {
         await dossier.record('demande.deposee', deposit('Nébuleuse', 'Nuage'));
         await dossier.record('j0.acceptee');

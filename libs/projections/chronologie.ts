@@ -2,8 +2,9 @@ import { type CalendarDate, type Catalogue, daysBetween, type PublishedWorkflow,
 import { type Asked, behalfPerson, type Disclosed, type Source, shownName } from '@jalon/journal';
 import { type CompiledQuery, sql } from 'kysely';
 import { type ClosedDeadline, deadlineLabel, followDeadlines, type OpenDeadline } from './deadlines.ts';
+import { milestoneNames } from './milestones.ts';
 import type { Correction, Projection, ReadFact } from './projection.ts';
-import { stateAfter } from './readings.ts';
+import { endsDossier, stateAfter } from './readings.ts';
 import type { ReadModelStore } from './store.ts';
 import { announcedTarget, isMissed, periodEnd, type Target } from './targets.ts';
 
@@ -147,11 +148,11 @@ export const chronologie: Projection<Standing> = {
   fold(head, read) {
     const { dossier, event, workflow } = read;
     const { revision } = event.envelope;
-    const { state, jalon, final } = stateAfter(read);
+    const { state, jalon } = stateAfter(read);
     const annulled = read.corrected?.kind === 'annulled';
     const deadlines = annulled
       ? { open: head?.open ?? [], closed: [] }
-      : followDeadlines(head?.open ?? [], read, final);
+      : followDeadlines(head?.open ?? [], read, endsDossier(read));
     const entry = entryOf(read, head?.jalon ?? jalon, deadlines.closed);
     const target = annulled ? undefined : announcedTarget(read);
     const next: Standing = {
@@ -348,18 +349,6 @@ function milestonesOf(workflow: PublishedWorkflow | undefined, standing: Standin
       fact: view.hidden(type) ? null : fact,
     };
   });
-}
-
-const milestoneLists = new WeakMap<PublishedWorkflow, string[]>();
-
-/** The milestones of a workflow: what its facts cross, in the order in which they are declared. */
-function milestoneNames(workflow: PublishedWorkflow): string[] {
-  let names = milestoneLists.get(workflow);
-  if (!names) {
-    names = [...new Set([...workflow.facts.values()].flatMap(({ crosses }) => crosses ?? []))];
-    milestoneLists.set(workflow, names);
-  }
-  return names;
 }
 
 function targetsOf({ targets, crossed }: Standing, { hidden, today }: TimelineView): ShownTarget[] {

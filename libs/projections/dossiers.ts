@@ -1,7 +1,7 @@
 import { type CalendarDate, summaryOf } from '@jalon/flow';
 import { followDeadlines, type OpenDeadline } from './deadlines.ts';
 import type { Projection, ReadFact } from './projection.ts';
-import { stateAfter } from './readings.ts';
+import { endsDossier, stateAfter } from './readings.ts';
 import { normalised } from './search.ts';
 import { announcedTarget } from './targets.ts';
 
@@ -94,6 +94,7 @@ export const dossiers: Projection<Listed> = {
     const forAll = seenByAllReaders(read);
     const target = forAll ? announcedTarget(read) : undefined;
     const before = head?.open ?? [];
+    const ends = endsDossier(read);
     const next: Listed = {
       id: dossier,
       revision,
@@ -109,7 +110,7 @@ export const dossiers: Projection<Listed> = {
       crossed: head?.crossed ?? {},
       targets: head?.targets ?? {},
       // The end of the dossier is seen by all, whatever fact brought it.
-      open: forAll || final ? followDeadlines(before, read, final).open : before,
+      open: forAll || ends ? followDeadlines(before, read, ends).open : before,
     };
     if (read.fact.summary) next.summary = { ...next.summary, ...summaryOf(read.fact, read.data) };
     if (read.crosses !== undefined) next.crossed = { ...next.crossed, [read.crosses]: { effectiveAt, recordedAt } };

@@ -7,7 +7,7 @@ import {
   type OpenDeadline,
 } from './deadlines.ts';
 import type { Projection, ReadFact } from './projection.ts';
-import { stateAfter } from './readings.ts';
+import { endsDossier, stateAfter } from './readings.ts';
 import { rolesText } from './sights.ts';
 import type { Row } from './tables.ts';
 
@@ -74,8 +74,7 @@ export const echeances: Projection<Agenda> = {
       indexes: [['due', 'dossier', 'id']],
     },
   },
-  hears: (read) =>
-    read.fact.deadlines !== undefined || closesSome(read.workflow, read.fact.type) || stateAfter(read).final,
+  hears: (read) => read.fact.deadlines !== undefined || closesSome(read.workflow, read.fact.type) || endsDossier(read),
   toRow: ({ id, revision, open, rows }) => ({ dossier: id, revision, body: JSON.stringify({ open, rows }) }),
   fromRow: ({ dossier, revision, body }) => ({
     id: String(dossier),
@@ -108,20 +107,20 @@ export const echeances: Projection<Agenda> = {
 function effectOf(before: readonly OpenDeadline[], read: ReadFact): DeadlinesAfter {
   return read.corrected?.kind === 'annulled'
     ? { open: before, closed: [] }
-    : followDeadlines(before, read, stateAfter(read).final);
+    : followDeadlines(before, read, endsDossier(read));
 }
 
 /** What a fact closed as it was recorded, and does not as it now reads. */
 function reopened(before: readonly OpenDeadline[], read: ReadFact, now: DeadlinesAfter): OpenDeadline[] {
   if (!read.corrected) return [];
-  const recorded = followDeadlines(before, asRecorded(read), stateAfter(read).final);
+  const recorded = followDeadlines(before, asRecorded(read), endsDossier(read));
   const closed = new Set(now.closed.map(placeOf));
   return recorded.closed.filter((deadline) => !closed.has(placeOf(deadline)));
 }
 
 /** Rows, closed, of the deadlines that a fact set as it was recorded, and does not as it now reads. */
 function removed(read: ReadFact, present: ReadonlySet<string>): Row[] {
-  if (!read.corrected || !read.fact.deadlines || stateAfter(read).final) return [];
+  if (!read.corrected || !read.fact.deadlines || endsDossier(read)) return [];
   const { id: fact, kind } = read.corrected;
   const type = kind === 'annulled' ? 'dossier.fait-annule' : 'dossier.fait-rectifie';
   const on = read.correctedAt?.effectiveAt ?? read.effectiveAt;

@@ -16,7 +16,7 @@ export class CursorRefused extends Error {
 export type Place = readonly string[];
 
 /** A place as a text to hand back. */
-export function cursorOf(list: string, place: Place): string {
+function cursorOf(list: string, place: Place): string {
   return Buffer.from(JSON.stringify([list, ...place])).toString('base64url');
 }
 

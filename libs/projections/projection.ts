@@ -8,7 +8,7 @@ export type Correction = { id: string; revision: number; kind: 'rectified' | 'an
 /** What is declared of a fact, as far as read models ask. */
 export type DeclaredFact = Pick<
   Fact,
-  'type' | 'label' | 'crosses' | 'deadlines' | 'withheldFrom' | 'summary' | 'announces'
+  'type' | 'label' | 'opens' | 'crosses' | 'deadlines' | 'withheldFrom' | 'summary' | 'announces'
 >;
 
 /** A fact as a projection receives it: the stored event, what is declared of it, and what corrections made of it. */

@@ -88,11 +88,23 @@ export function stateAfter({ workflow, event }: ReadFact): {
   return { state, label, jalon, final };
 }
 
+/**
+ * Whether a fact brought its dossier to an end. What was recorded after the end did not, and says nothing once the end is
+ * annulled.
+ */
+export function endsDossier(read: ReadFact): boolean {
+  return stateAfter(read).final && !wasOver(read);
+}
+
+function wasOver({ workflow, event }: ReadFact): boolean {
+  return workflow.states.get(event.envelope.from ?? null)?.final === true;
+}
+
 /** A history with its corrections applied. */
 function corrected(facts: readonly ReadFact[]): ReadFact[] {
   const fates = fatesOf(facts.map(touching));
   const revisions = new Map(facts.map(({ event: { envelope } }) => [envelope.id, envelope.revision]));
-  const undone = endingsUndone(facts);
+  const undone = endingsUndone(facts.filter(({ event }) => fates.get(event.envelope.id)?.kind !== 'annulled'));
   const correctionOf = (id: string): Correction | undefined => {
     const fate = fates.get(id);
     return fate ? { id: fate.by, revision: revisions.get(fate.by) as number, kind: fate.kind } : undone.get(id);
@@ -134,15 +146,14 @@ function touching({ event: { envelope, salt }, data }: ReadFact): Touching {
 
 /**
  * Facts that ended the dossier and that a correction undid without naming them: a corrected end of validity annuls the
- * expiry that it makes false. Nothing else leads out of a final state.
+ * expiry that it makes false. Nothing else leads out of a final state. What was annulled itself undid nothing.
  */
 function endingsUndone(facts: readonly ReadFact[]): Map<string, Correction> {
   const undone = new Map<string, Correction>();
   let ending: ReadFact | undefined;
   for (const read of facts) {
-    const { final } = stateAfter(read);
-    if (final) ending ??= read;
-    else if (ending) {
+    if (endsDossier(read)) ending = read;
+    else if (ending && wasOver(read) && !stateAfter(read).final) {
       const { id, revision } = read.event.envelope;
       undone.set(ending.event.envelope.id, { id, revision, kind: 'annulled' });
       ending = undefined;

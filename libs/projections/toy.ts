@@ -15,6 +15,7 @@ function fact(type: string, label: string, declared: Partial<Fact> = {}): Fact {
 const FACTS: readonly Fact[] = [
   fact('demande.deposee', 'Demande déposée', {
     opens: true,
+    publicFields: ['prestataire.nom'],
     summary: { prestataire: 'prestataire.nom', siren: 'prestataire.siren', offre: 'offre', referentiel: 'referentiel' },
   }),
   fact('demande.charge-designe', 'Chargé désigné', { free: true, summary: { charge: 'charge' } }),

@@ -31,30 +31,45 @@ export async function measureReplay(folder: string): Promise<Line[]> {
   ];
 }
 
-/** Rebuild of both read models from the journal. */
-export async function measureRebuild(folder: string): Promise<Line> {
+/** Rebuild of the timeline and the list from the journal, and of every read model there is. */
+export async function measureRebuild(folder: string): Promise<Line[]> {
   const product = await openProduct(
     folder,
     () => new Date(),
     () => undefined,
   );
   const facts = Number((await product.journal.tip()) ?? 0n);
-  const rates: number[] = [];
-  for (let round = 0; round < 3; round++) {
+  const rates = { two: [] as number[], all: [] as number[] };
+  const rebuilt = async (which: readonly string[] | 'all') => {
     const started = performance.now();
-    await product.projector.rebuild('all', () => undefined);
-    rates.push(facts / ((performance.now() - started) / 1000));
-  }
-  await product.close();
-  const rate = median(rates);
-  return {
-    what: 'rebuild of both read models',
-    measured: perSecond(rate),
-    against: '-',
-    ratio: rate,
-    wanted: '≥ 40,000/s',
-    met: rate >= 40_000,
+    await product.projector.rebuild(which, () => undefined);
+    return facts / ((performance.now() - started) / 1000);
   };
+  for (let round = 0; round < 3; round++) {
+    rates.two.push(await rebuilt(['chronologie', 'dossiers']));
+    rates.all.push(await rebuilt('all'));
+  }
+  const models = product.projector.status().projections.length;
+  await product.close();
+  const [two, all] = [median(rates.two), median(rates.all)];
+  return [
+    {
+      what: 'rebuild of timeline and list',
+      measured: perSecond(two),
+      against: '-',
+      ratio: two,
+      wanted: '≥ 40,000/s',
+      met: two >= 40_000,
+    },
+    {
+      what: `rebuild of all ${models} read models`,
+      measured: perSecond(all),
+      against: '-',
+      ratio: all,
+      wanted: '-',
+      met: true,
+    },
+  ];
 }
 
 async function readHistories(folder: string): Promise<StoredEvent[][]> {

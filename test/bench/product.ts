@@ -53,7 +53,7 @@ async function measureAll(root: string, running: Measured[], say: (line: string)
 
   const lines: Line[] = [];
   say('Replay and rebuild, in this process…');
-  lines.push(...(await measureReplay(folder)), await measureRebuild(folder));
+  lines.push(...(await measureReplay(folder)), ...(await measureRebuild(folder)));
 
   const starts: number[] = [];
   for (let round = 0; round < 3; round++) {

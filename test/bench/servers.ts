@@ -17,12 +17,15 @@ export async function startFloor(script: string, ...args: string[]): Promise<Mea
 }
 
 /** Starts Jalon as it is shipped, on a folder; resolves when it is ready, with how long that took in milliseconds. */
-export async function startJalon(folder: string): Promise<Measured & { readyMs: number }> {
+export async function startJalon(
+  folder: string,
+  env: Record<string, string> = {},
+): Promise<Measured & { readyMs: number }> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const started = performance.now();
   const child = spawn(process.execPath, ['--max-old-space-size=384', '--max-semi-space-size=8', 'apps/api/start.mjs'], {
-    env: { ...process.env, PORT: String(port), JALON_DATA: folder, JALON_SAMPLE: 'none', LOG_LEVEL: 'warn' },
+    env: { ...process.env, PORT: String(port), JALON_DATA: folder, JALON_SAMPLE: 'none', LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   for (;;) {

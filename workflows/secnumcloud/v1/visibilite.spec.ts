@@ -182,6 +182,7 @@ describe('les champs publics', () => {
     ...[
       'reference',
       'conditions',
+      'fait',
       'decision',
       'decideeLe',
       'notifieeLe',

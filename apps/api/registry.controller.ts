@@ -1,0 +1,165 @@
+import { Readable } from 'node:stream';
+import { UUID } from '@jalon/flow';
+import { CursorRefused, type OwnQuery, type Page } from '@jalon/projections';
+import { COLONNES, constatDe, type Inscription, inscriptionAu, lignesDe } from '@jalon/workflows';
+import { Controller, Get, Inject, Query, Req, Res, StreamableFile } from '@nestjs/common';
+import { stringify } from 'csv-stringify/sync';
+import Negotiator from 'negotiator';
+import { nextLink, pageAnswer } from './answers.ts';
+import { Documented } from './documentation.ts';
+import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed } from './http.ts';
+import { ProblemRaised } from './problems.ts';
+import { caughtUp, seesEveryDossier, sightsOrRefuse } from './reading.ts';
+import { FINDING_QUERY, MIN_POSITION, REGISTER_QUERY } from './schemas.ts';
+import { PRODUCT, type Product } from './wiring.ts';
+
+type Given = Record<string, string | undefined>;
+
+const JSON_LINES = 'application/x-ndjson';
+const CSV = 'text/csv';
+const OFFERED = ['application/json', CSV, JSON_LINES];
+
+/** Reading the read models takes the log to be reached, and the read models to be level with it. */
+const READING = ['lecture-en-retard', 'vues-indisponibles', 'journal-indisponible'] as const;
+
+/** What evaluations found, what is qualified, and how long it takes, over all dossiers. */
+@Controller('api')
+export class RegistryController {
+  constructor(@Inject(PRODUCT) private readonly product: Product) {}
+
+  @Get('findings')
+  @Documented({
+    id: 'listFindings',
+    tag: 'Lectures',
+    summary: 'Lire les constats des évaluations, dans l’ordre des exigences',
+    query: FINDING_QUERY,
+    answers: { 200: { says: 'Une page des constats', schema: 'FindingPage', headers: ['Link', 'X-Position'] } },
+    problems: ['interdit', ...READING],
+  })
+  async findings(
+    @Query() given: Given,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    const { dossier, exigence, open } = given;
+    if (dossier !== undefined && !UUID.test(dossier)) throw malformed('dossier est un UUID en minuscules.');
+    if (open !== undefined && open !== 'true' && open !== 'false') throw malformed('open est true ou false.');
+    const limit = limitOf(given);
+    const sights = sightsOrRefuse(callerOf(request));
+    await caughtUp(this.product, reply, given['min-position']);
+    const where: Record<string, string | number> = {};
+    if (dossier !== undefined) where.dossier = dossier;
+    if (exigence !== undefined) where.exigence = exigence;
+    if (open !== undefined) where.open = open === 'true' ? 1 : 0;
+    const page = await pageFor(this.product.findings, { sights, where }, given.cursor, limit);
+    const items = page.items.map((row) => ({ dossier: row.dossier, ...constatDe(row) }));
+    return answered(reply, '/api/findings', given, { ...page, items });
+  }
+
+  @Get('register')
+  @Documented({
+    id: 'readRegister',
+    tag: 'Lectures',
+    summary: 'Lire le registre public des services qualifiés',
+    description:
+      'Sans jeton. Par pages en JSON ; en entier en CSV (une ligne par service) et en JSON Lines, selon Accept. Une qualification mise en cause y garde son statut d’avant ; la fin de validité est la première de celle décidée et de celle d’une abrogation, calculée à la lecture.',
+    public: true,
+    query: REGISTER_QUERY,
+    answers: {
+      200: {
+        says: 'Le registre',
+        schema: 'RegisterPage',
+        otherMedia: { [CSV]: null, [JSON_LINES]: 'Registered' },
+        headers: ['Link', 'X-Position'],
+      },
+    },
+    problems: [...READING],
+  })
+  async register(
+    @Query() given: Given,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    const limit = limitOf(given);
+    // Whoever accepts none of them is given JSON all the same (RFC 9110, section 15.5.7).
+    const media = new Negotiator(request).mediaType(OFFERED);
+    await caughtUp(this.product, reply, given['min-position']);
+    reply.header('vary', 'accept');
+    if (media === CSV) return whole(`${CSV}; charset=utf-8; header=present`, this.#table());
+    if (media === JSON_LINES) return whole(`${JSON_LINES}; charset=utf-8`, this.#lines());
+    const page = await pageFor(this.product.register, {}, given.cursor, limit);
+    const items = page.items.map((row) => inscriptionAu(row, this.product.engine.today()));
+    return answered(reply, '/api/register', given, { ...page, items });
+  }
+
+  @Get('statistics')
+  @Documented({
+    id: 'readStatistics',
+    tag: 'Lectures',
+    summary: 'Lire les durées entre jalons et les dossiers en cours',
+    description: 'Sur tous les dossiers, pour les rôles qui les voient tous et pour les systèmes abonnés.',
+    query: { 'min-position': MIN_POSITION },
+    answers: { 200: { says: 'Les statistiques', schema: 'Statistics', headers: ['X-Position'] } },
+    problems: ['interdit', ...READING],
+  })
+  async statistics(
+    @Query('min-position') minPosition: string | undefined,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<object> {
+    const caller = callerOf(request);
+    if (!seesEveryDossier(caller) && !caller.roles.includes('abonne'))
+      throw new ProblemRaised('interdit', 'Les statistiques sont pour qui voit tous les dossiers, et les abonnés.');
+    await caughtUp(this.product, reply, minPosition);
+    return this.product.statistics.read();
+  }
+
+  async *#inscriptions(): AsyncGenerator<Inscription> {
+    const today = this.product.engine.today();
+    for await (const row of this.product.register.each({})) yield inscriptionAu(row, today);
+  }
+
+  async *#lines(): AsyncGenerator<string> {
+    for await (const inscription of this.#inscriptions()) yield `${JSON.stringify(inscription)}\n`;
+  }
+
+  /** RFC 4180; what a spreadsheet would take for a formula is made text. */
+  async *#table(): AsyncGenerator<string> {
+    yield stringify([[...COLONNES]], { record_delimiter: 'windows' });
+    for await (const inscription of this.#inscriptions())
+      yield stringify(lignesDe(inscription), {
+        record_delimiter: 'windows',
+        columns: [...COLONNES],
+        escape_formulas: true,
+      });
+  }
+}
+
+function limitOf({ limit }: Given): number {
+  return integerOf('limit', limit, { absent: 50, min: 1, max: 200 });
+}
+
+async function pageFor(
+  rows: Product['register'],
+  query: OwnQuery,
+  cursor: string | undefined,
+  limit: number,
+): ReturnType<Product['register']['page']> {
+  try {
+    return await rows.page({ ...query, limit, ...(cursor === undefined ? {} : { cursor }) });
+  } catch (fault) {
+    if (fault instanceof CursorRefused) throw malformed('cursor est donné par « next », pour la même liste.');
+    throw fault;
+  }
+}
+
+function answered<T>(reply: FastifyReply, path: string, given: Given, { items, next }: Page<T>): object {
+  if (next === undefined) return pageAnswer(items, next);
+  const link = nextLink(path, { ...given, cursor: next });
+  reply.header('link', `<${link}>; rel="next"`);
+  return pageAnswer(items, link);
+}
+
+function whole(type: string, texts: AsyncIterable<string>): StreamableFile {
+  return new StreamableFile(Readable.from(texts, { objectMode: false }), { type });
+}

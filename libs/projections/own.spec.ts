@@ -1,0 +1,4 @@
+import { describeOwn } from './own.contract.ts';
+import { IN_SQLITE } from './site.ts';
+
+describeOwn(() => IN_SQLITE);
