@@ -20,6 +20,7 @@ const screens: RouteObject[] = [
       },
       { path: 'rejouer', lazy: () => import('./rejouer.tsx') },
       { path: 'machine', lazy: () => import('./machine.tsx') },
+      { path: 'constats', lazy: () => import('./constats.tsx') },
     ],
   },
   { path: '/echeances', lazy: () => import('./echeances.tsx') },
