@@ -110,14 +110,15 @@ const rules = [
       'The driver is synchronous and durability depends on its settings: only the adapters made for that hold it.',
     from: {
       path: '^(apps|libs|workflows)/',
-      pathNot: ['^libs/journal/[^/]*sqlite[^/]*$', '^libs/(projections|delivery)/', ...TESTS],
+      pathNot: ['^libs/(journal|proof)/[^/]*sqlite[^/]*$', '^libs/(projections|delivery)/', ...TESTS],
     },
     to: { path: npm('better-sqlite3') },
   },
   {
     name: 'kysely-in-its-place',
-    comment: 'SQL is written where its tables are declared, read models and deliveries; everything else asks there.',
-    from: { path: '^(apps|libs|workflows)/', pathNot: ['^libs/(projections|delivery)/', ...TESTS] },
+    comment:
+      'SQL is written where its tables are declared, read models, deliveries and proofs; everything else asks there.',
+    from: { path: '^(apps|libs|workflows)/', pathNot: ['^libs/(projections|delivery|proof)/', ...TESTS] },
     to: { path: npm('kysely') },
   },
   {

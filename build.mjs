@@ -23,7 +23,7 @@ const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, 'dist');
 
 /** What is bundled: the programs, by the name of their file in dist/. */
-const programs = { api: 'apps/api/main.ts', cli: 'apps/cli/main.ts' };
+const programs = { api: 'apps/api/main.ts', cli: 'apps/cli/main.ts', verifier: 'apps/cli/verifier.ts' };
 
 /** Where their sources are; the console is built by Vite, on its own. */
 const sources = ['apps/api', 'apps/cli', 'libs', 'workflows'];

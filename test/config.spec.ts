@@ -13,7 +13,7 @@ describe('the configuration', () => {
       JALON_SAMPLE: 'public',
       JALON_RATE: 1200,
       OIDC_ROLES_CLAIM: 'roles',
-      JALON_ROLES: ['api', 'projector', 'delivery', 'clock'],
+      JALON_ROLES: ['api', 'projector', 'delivery', 'clock', 'signer'],
       JALON_WEBHOOK_ALLOW: [],
       LOG_LEVEL: 'info',
       demonstration: true,
@@ -55,6 +55,7 @@ describe('the configuration', () => {
     ['an unknown log level', { LOG_LEVEL: 'verbose' }, /^LOG_LEVEL .*"verbose"/],
     ['an issuer that is no address', { ...OIDC, OIDC_ISSUER: 'login' }, /^OIDC_ISSUER .*"login"/],
     ['an unknown role', { ...DATABASE, JALON_ROLES: 'api,pendule' }, /^JALON_ROLES .*api, projector.*"api,pendule"/],
+    ['an origin of two words', { JALON_ORIGIN: 'le journal' }, /^JALON_ORIGIN .*"le journal"/],
     ['a role named twice', { ...DATABASE, JALON_ROLES: 'api, api' }, /^JALON_ROLES names a role twice/],
     ['roles that are divided without a database', { JALON_ROLES: 'api' }, /^DATABASE_URL is needed .*projector/],
     [

@@ -38,7 +38,8 @@ const allowed: Record<string, string> = {
   'libs/projections/index.ts':
     "import '@jalon/flow'; import '@jalon/journal'; import 'kysely'; import 'better-sqlite3';",
   'libs/delivery/index.ts': "import '@jalon/journal';",
-  'libs/proof/index.ts': "import '@jalon/journal'; import 'node:crypto';",
+  'libs/proof/index.ts': "import '@jalon/journal'; import 'node:crypto'; import 'kysely'; import './store.sqlite.ts';",
+  'libs/proof/store.sqlite.ts': "import 'better-sqlite3';",
   'workflows/index.ts': "export * from './secnumcloud/v1/machine.ts'; export * from './secnumcloud/constats.ts';",
   'workflows/secnumcloud/constats.ts': "import './v1/facts.ts';",
   'workflows/secnumcloud/v1/machine.ts': "import '@jalon/flow'; import 'xstate'; import './facts.ts';",

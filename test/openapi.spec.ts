@@ -142,7 +142,10 @@ describe('the document', () => {
       expect(operation.operationId).toMatch(/^[a-z]+([A-Z][a-z]+)*$/);
       expect(operation.summary).toMatch(/^\p{Lu}.{10,}/u);
       expect(tags).toEqual(expect.arrayContaining(operation.tags));
-      const open = !/^\/api\/(dossiers|deadlines$|calendar-tokens|findings|statistics|events|feed|webhooks)/.test(path);
+      const open =
+        !/^\/api\/(dossiers|deadlines$|calendar-tokens|findings|statistics|events|feed|webhooks|proofs\/inclusion)/.test(
+          path,
+        );
       expect([path, operation.security ?? []]).toEqual([path, open ? [] : [{ bearer: [] }]]);
       for (const variable of path.matchAll(/\{(\w+)\}/g))
         expect(operation.parameters).toContainEqual(expect.objectContaining({ name: variable[1], in: 'path' }));
@@ -234,6 +237,18 @@ describe('what it tells is true', () => {
     await send(tokens.dg, 'POST', '/api/dossiers', renewal);
     await send(tokens.charge, 'POST', '/api/dossiers', opening(fact('candidature.deposee', { renouvelleDe: OTHER })));
   }, 30_000);
+
+  test('of proofs', async () => {
+    const id = await lead(server, tokens, wayTo('j1.centre-attendu'));
+    const [opened] = (await server.call(tokens.charge, 'GET', `/api/dossiers/${id}/facts`)).body.items;
+    for (const token of [tokens.charge, tokens.abonne, null])
+      for (const event of [opened.id, 'x']) await checked(token, 'GET', `/api/proofs/inclusion?event=${event}`);
+    for (const token of [tokens.charge, tokens.prestataire, tokens.abonne, null])
+      await checked(token, 'GET', `/api/dossiers/${id}/bundle`);
+    for (const page of ['/api/checkpoints/latest', '/api/keys', '/api/proofs/consistency?from=1&to=1'])
+      expect((await checked(null, 'GET', page)).status).toBe(200);
+    for (const query of ['', '?from=1&to=100000']) await checked(null, 'GET', `/api/proofs/consistency${query}`);
+  });
 
   test('of what leaves, to those to whom it does', async () => {
     const id = await lead(server, tokens, wayTo('j1.centre-attendu'));

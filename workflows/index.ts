@@ -4,6 +4,8 @@ import { constats } from './secnumcloud/constats.ts';
 import { registre } from './secnumcloud/registre.ts';
 import { secnumcloud } from './secnumcloud/v1/workflow.ts';
 
+/** What is hashed of each version, by `<name>/v<version>`: its files, by path in its folder. */
+export { hashes } from './hashes.ts';
 export { type Constat, constatDe, constats } from './secnumcloud/constats.ts';
 export { COLONNES, type Inscription, inscriptionAu, lignesDe, registre, STATUTS } from './secnumcloud/registre.ts';
 

@@ -11,6 +11,7 @@ import { OperationsController } from './operations.controller.ts';
 import { PastController } from './past.controller.ts';
 import { ProblemsController } from './problems.controller.ts';
 import type { Product } from './product.ts';
+import { ProofController } from './proof.controller.ts';
 import { ReadModelsController } from './read-models.controller.ts';
 import { RegistryController } from './registry.controller.ts';
 import { SubscriptionsController } from './subscriptions.controller.ts';
@@ -35,6 +36,7 @@ export function appModule(product: Product, config: Config, tokens: Tokens, log:
       ? [
           DossiersController,
           PastController,
+          ProofController,
           ReadModelsController,
           DeadlinesController,
           CalendarTokensController,

@@ -1,4 +1,5 @@
 import { readRanges } from '@jalon/delivery';
+import { isOrigin } from '@jalon/proof';
 import { plainToInstance, Transform } from 'class-transformer';
 import {
   ArrayUnique,
@@ -19,7 +20,7 @@ import {
 const number = () => Transform(({ value }) => (value === '' ? undefined : Number(value)));
 
 /** What a process may do. The default is all of it; processes that share a database may divide it. */
-const ROLES = ['api', 'projector', 'delivery', 'clock'] as const;
+const ROLES = ['api', 'projector', 'delivery', 'clock', 'signer'] as const;
 export type Role = (typeof ROLES)[number];
 
 const list = () =>
@@ -70,6 +71,15 @@ export class Config {
   /** Requests per minute and caller; 0: no limit. */
   @number() @IsInt() @Min(0) JALON_RATE = 1200;
   @IsOptional() @IsUrl({ require_tld: false, require_protocol: true }) OIDC_ISSUER?: string;
+  /** Name of the log in its checkpoints; drawn once when it is absent. */
+  @IsOptional()
+  @ValidateBy(
+    { name: 'isOrigin', validator: { validate: isOrigin } },
+    { message: 'JALON_ORIGIN is one word without a plus sign, like journal.example.fr' },
+  )
+  JALON_ORIGIN?: string;
+  /** The private key that signs checkpoints; in the data folder when it is absent. */
+  @IsOptional() @IsString() @MinLength(1) JALON_KEY_FILE?: string;
   @IsOptional() @IsString() @MinLength(1) OIDC_AUDIENCE?: string;
   /** What the console is to the issuer: a public client, authorization code with PKCE. */
   @IsOptional() @IsString() @MinLength(1) OIDC_CLIENT_ID?: string;
@@ -106,6 +116,8 @@ const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1']);
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const known = Object.keys(new Config()).concat(
     'JALON_PUBLIC_URL',
+    'JALON_ORIGIN',
+    'JALON_KEY_FILE',
     'ESDB_URL',
     'DATABASE_URL',
     'OIDC_ISSUER',

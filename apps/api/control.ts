@@ -3,6 +3,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { ImportRefused, importWhileServing } from './import.ts';
+import { listKeys, rotateKey } from './keys.ts';
 import type { Product } from './product.ts';
 import { projections } from './read-models.ts';
 import { loadSample } from './sample.ts';
@@ -11,6 +12,7 @@ import { loadSample } from './sample.ts';
 export type Order =
   | { command: 'sample' }
   | { command: 'rebuild'; projection?: string }
+  | { command: 'keys'; act: 'list' | 'rotate' }
   /** `elsewhere`: other stores than those of the server were named. */
   | { command: 'import'; file: string; elsewhere: boolean };
 
@@ -30,8 +32,13 @@ export async function perform(product: Product, order: Order, say: (progress: st
       );
     return importWhileServing(order.file, product, say);
   }
+  if (order.command === 'keys') return order.act === 'rotate' ? rotateKey(product.proving) : listKeys(product.proving);
   if (order.command !== 'rebuild') throw new RangeError('Commande inconnue du serveur : est-il de la même version ?');
   const started = performance.now();
+  if (order.projection === 'preuve') {
+    await product.proving.notary.rebuild((facts) => say(`preuve : ${facts} faits`));
+    return 'Arbre des preuves reconstruit : chaque point de contrôle signé tient.';
+  }
   const which = order.projection === undefined ? 'all' : [order.projection];
   await product.projector.rebuild(which, ({ projections: built, facts }) =>
     say(`${built.join(', ')} : ${facts} faits`),

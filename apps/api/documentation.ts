@@ -27,6 +27,8 @@ const TAGS = {
   Lectures: 'À travers tous les dossiers : échéances et leur agenda, constats, registre public, statistiques.',
   Abonnements:
     'Être prévenu de ce qui se passe : flux d’événements, fil à tirer, webhooks. CloudEvents 1.0, champs publics seuls.',
+  Preuve:
+    'Prouver, sans se fier au serveur, que rien n’a été touché : arbre de tous les faits, points de contrôle signés.',
   Procédures: 'Les procédures elles-mêmes : états, faits, règles. Sans jeton.',
   Démonstration: 'Des jetons pour essayer, quand aucun émetteur OpenID Connect n’est configuré.',
   Exploitation: 'Santé, mesures, version.',

@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { resolve } from 'node:path';
 import { DeliveriesRefused } from '@jalon/delivery';
 import { JournalRefused } from '@jalon/journal';
+import { OriginTaken } from '@jalon/proof';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ConfigRefused, readConfig } from './config.ts';
 import { openControl } from './control.ts';
@@ -65,6 +66,7 @@ main().catch((fault: unknown) => {
     fault instanceof ConfigRefused ||
     fault instanceof JournalRefused ||
     fault instanceof DeliveriesRefused ||
+    fault instanceof OriginTaken ||
     (fault as { code?: string }).code === 'EADDRINUSE';
   const line = foreseen ? (fault as Error).message : fault;
   process.stderr.write(`Jalon cannot start: ${foreseen ? line : (fault as Error).stack}\n`);

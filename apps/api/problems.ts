@@ -12,6 +12,7 @@ import {
 } from '@jalon/engine';
 import { AppendTooLarge, DirectoryUnavailable, JournalUnavailable, OutcomeUnknown } from '@jalon/journal';
 import { ReadModelsUnavailable } from '@jalon/projections';
+import { KeyFileRefused, KeyNotHeld, ProofUnavailable } from '@jalon/proof';
 import { possibleAnswer } from './answers.ts';
 import { IssuerUnreachable, TokenRefused } from './tokens.ts';
 
@@ -111,6 +112,11 @@ export const PROBLEMS = {
     'Webhooks indisponibles',
     'La base des webhooks ne répond pas. Les faits continuent d’être enregistrés, et partiront ensuite : réessayez après « Retry-After ».',
   ],
+  'preuve-indisponible': [
+    503,
+    'Preuve indisponible',
+    'Aucun point de contrôle ne peut être signé pour le moment : la base des preuves ne répond pas, ou aucun processus ne détient la clé. Rien n’est perdu : redemandez après « Retry-After ».',
+  ],
   'emetteur-injoignable': [
     503,
     'Émetteur des jetons injoignable',
@@ -194,6 +200,8 @@ export function problemOf(thrown: unknown): Problem {
   if (thrown instanceof DeliveriesUnavailable) return problem('livraisons-indisponibles');
   if (thrown instanceof HubClosed) return problem('journal-indisponible');
   if (thrown instanceof ReadModelsUnavailable) return problem('vues-indisponibles');
+  if (thrown instanceof ProofUnavailable || thrown instanceof KeyNotHeld || thrown instanceof KeyFileRefused)
+    return problem('preuve-indisponible');
   if (thrown instanceof IssuerUnreachable) return problem('emetteur-injoignable', thrown.message);
   if (thrown instanceof TokenRefused) return problem('non-authentifie', thrown.message);
   if (thrown instanceof HistoryUnreadable) return problem('historique-illisible');

@@ -30,6 +30,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { openTimekeeper, type Timekeeper } from './clock.ts';
 import { Config } from './config.ts';
 import { type Leaving, openLeaving } from './delivery.ts';
+import { openProving, type Proving } from './proof.ts';
 import { type Alarm, followJournal } from './read-models.ts';
 
 export type { Alarm } from './read-models.ts';
@@ -65,6 +66,8 @@ export type Product = {
   leaving: Leaving;
   /** What makes true what a date does. */
   timekeeper: Timekeeper;
+  /** The log of proofs over all facts, and who signs it. */
+  proving: Proving;
   clock: () => Date;
   close(): Promise<void>;
 };
@@ -113,9 +116,19 @@ export async function openProduct(
       await kept.close();
       throw fault;
     }
+    let proving: Proving;
+    try {
+      proving = await openProving({ folder, journal, clock, alarm, config, shared });
+    } catch (fault) {
+      await leaving.close();
+      await stop();
+      await kept.close();
+      throw fault;
+    }
     const close = async () => {
       await timekeeper.close();
       await leaving.close();
+      await proving.stop();
       await stop();
       await kept.close();
       await closeLog();
@@ -132,7 +145,7 @@ export async function openProduct(
     };
     const keeping = { engine, journal, projector, deadlines: read.deadlines, clock, salt, software: SOFTWARE, alarm };
     const timekeeper = openTimekeeper(keeping, config, shared);
-    return { folder, journal, soleWriter, directory, engine, ...read, leaving, timekeeper, clock, close };
+    return { folder, journal, soleWriter, directory, engine, ...read, leaving, timekeeper, proving, clock, close };
   } catch (fault) {
     await closeLog();
     throw fault;

@@ -395,6 +395,48 @@ const answers: Record<string, JsonSchema> = {
     },
   ),
 
+  InclusionProof: object({
+    leafIndex: { type: 'integer', minimum: 0, description: 'Rang du fait dans l’arbre, à partir de 0' },
+    treeSize: { type: 'integer', minimum: 1 },
+    leafHash: hex,
+    hashes: listOf(hex),
+    checkpoint: text('La note signée de cet arbre, en entier'),
+  }),
+  ConsistencyProof: object({
+    from: { type: 'integer', minimum: 1 },
+    to: { type: 'integer', minimum: 1 },
+    hashes: listOf(hex),
+  }),
+  Bundle: object({
+    bundle: { const: 1, description: 'Format du fichier : libs/proof/FORMAT.md le décrit' },
+    dossier: ref('Uuid'),
+    facts: listOf({ type: 'object', required: ['hash'] }),
+    names: listOf(object({ commitment: hex, name: text(), salt: text() })),
+    workflows: listOf(object({ name: text(), version: integer, hash: hex, files: mapOf(text()) })),
+    proofs: listOf(object({ leafIndex: integer, hashes: listOf(hex) })),
+    checkpoint: text('Le point de contrôle signé'),
+    keys: listOf({ type: 'object', required: ['kid', 'x'] }),
+    summary: { type: 'object', description: 'Ce que disent les faits, en phrases' },
+    seal: object({ kid: text(), signature: text('Ed25519, en base64, sur tout le reste') }),
+  }),
+  Keys: object({
+    keys: listOf(
+      object(
+        {
+          kty: { const: 'OKP' },
+          crv: { const: 'Ed25519' },
+          x: text('La clé publique, 32 octets en base64url'),
+          kid: { type: 'string', pattern: '^[0-9a-f]{8}$', description: 'L’identifiant que portent ses signatures' },
+          alg: { const: 'EdDSA' },
+          use: { const: 'sig' },
+          name: text('Le nom sous lequel elle signe : l’origine du journal'),
+          since: ref('Instant'),
+        },
+        { until: { ...ref('Instant'), description: 'Absent de la clé actuelle' } },
+      ),
+    ),
+  }),
+
   Workflows: object({
     items: listOf(object({ name: text(), version: integer, label: text(), hash: hex, href: text() })),
   }),

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { DossierNotFound, HistoryUnreadable, MomentNotFound } from '@jalon/engine';
 import { ArchiveRefused, DirectoryTaken, JournalRefused, JournalUnavailable, RevisionConflict } from '@jalon/journal';
 import { ProjectedNowhere, ReadModelsUnavailable, RebuildFailed } from '@jalon/projections';
+import { KeyFileRefused, KeyNotHeld, LogDiverged, NoteRefused, OriginTaken, ProofUnavailable } from '@jalon/proof';
 import { Command } from 'commander';
 import { ConfigRefused } from '../api/config.ts';
 import type { Order } from '../api/control.ts';
@@ -10,6 +11,8 @@ import { VERSION } from '../api/product.ts';
 import { askServer, carryOut, OrderFailed } from './hold.ts';
 import { exportTo, type House, importFrom } from './house.ts';
 import { compared, type Ends, MomentRefused, replayed } from './past.ts';
+import { VerificationRefused, type Verified, verifyFile } from './verify.ts';
+import { verifyWhole } from './verify-journal.ts';
 
 /** What is told in one line; anything else is a bug, told with its stack. */
 const FORESEEN = [
@@ -28,6 +31,13 @@ const FORESEEN = [
   DossierNotFound,
   MomentNotFound,
   HistoryUnreadable,
+  KeyFileRefused,
+  KeyNotHeld,
+  LogDiverged,
+  NoteRefused,
+  OriginTaken,
+  ProofUnavailable,
+  VerificationRefused,
 ];
 
 // Progress goes to standard error, so that standard output holds only results.
@@ -76,10 +86,74 @@ program
 program
   .command('rebuild')
   .description('reconstruit les vues depuis le journal, à côté de celles qui servent, puis les remplace')
-  .argument('[vue]', 'chronologie ou dossiers ; toutes si absente')
+  .argument('[vue]', 'chronologie ou dossiers ; toutes si absente ; ou preuve : l’arbre des preuves')
   .action((projection: string | undefined) =>
     act({ command: 'rebuild', ...(projection === undefined ? {} : { projection }) }),
   );
+
+type Verification = Stores & {
+  key?: string[];
+  json?: true;
+  journal?: string | true;
+  archive?: string;
+  checkpoint?: string[];
+  threads?: string;
+};
+
+program
+  .command('verify')
+  .description(
+    'vérifie, sans serveur, un dossier emporté (sceau, preuves, chaîne, rejeu), un journal entier ou un fichier exporté ; sortie 0 si tout tient',
+  )
+  .argument('[fichier]', 'fichier donné par GET /api/dossiers/{id}/bundle')
+  .option('--key <cle...>', 'clé publique connue d’ailleurs : nom+id+base64, ou fichier JWK, JWK set ou PEM')
+  .option('--json', 'rapport en JSON')
+  .option('--journal [dossier]', 'le journal d’un dossier de données, serveur en marche ou non')
+  .option('--archive <fichier>', 'un fichier écrit par « jalon export »')
+  .option('--checkpoint <fichier...>', 'point de contrôle gardé ailleurs, que le journal doit encore vérifier')
+  .option('--threads <nombre>', 'fils d’exécution ; autant que de cœurs si absent')
+  .option('--eventstore <url>', IN_EVENTSTORE)
+  .option('--database <url>', IN_DATABASE)
+  .action(async (file: string | undefined, options: Verification) => {
+    const { ok, lines, report } = await verification(file, options);
+    print(options.json ? JSON.stringify(report) : lines.join('\n'));
+    if (!ok) process.exitCode = 1;
+  });
+
+async function verification(file: string | undefined, options: Verification): Promise<Verified> {
+  const { key: given = [], journal, archive, checkpoint: checkpoints = [], threads, eventstore } = options;
+  const isWhole = journal !== undefined || archive !== undefined || eventstore !== undefined;
+  if (isWhole === (file !== undefined))
+    throw new VerificationRefused('Donnez un fichier à vérifier, ou --journal, ou --archive.');
+  if (file !== undefined) return verifyFile(file, given);
+  if (threads !== undefined && !/^[1-9]\d?$/.test(threads))
+    throw new VerificationRefused('--threads donne un nombre de 1 à 99.');
+  const { eventStore: _, ...inFolder } = house(options);
+  return verifyWhole({
+    // A folder that is named holds its journal itself, whatever the environment says.
+    house: typeof journal === 'string' ? { ...inFolder, folder: resolve(journal) } : house(options),
+    ...(archive === undefined ? {} : { archive }),
+    checkpoints,
+    keys: given,
+    ...(threads === undefined ? {} : { threads: Number(threads) }),
+    say,
+  });
+}
+
+const keys = program
+  .command('keys')
+  .description('les clés qui signent les points de contrôle du journal')
+  .usage('[options] [commande]');
+
+keys
+  .command('list', { isDefault: true })
+  .description('donne les clés publiques, la clé actuelle en premier, et quand elles ont signé')
+  .action(() => act({ command: 'keys', act: 'list' }));
+
+keys
+  .command('rotate')
+  .description('remplace la clé qui signe ; les anciennes signatures se vérifient toujours')
+  .action(() => act({ command: 'keys', act: 'rotate' }));
 
 program
   .command('export')

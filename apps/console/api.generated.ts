@@ -114,6 +114,103 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/checkpoints/latest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lire le dernier point de contrôle signé du journal
+         * @description Une note signée (C2SP tlog-checkpoint) : origine du journal, nombre de faits, racine de leur arbre (RFC 9162), signatures Ed25519.
+         */
+        get: operations["getCheckpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/proofs/inclusion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Prouver qu'un fait est dans le journal (RFC 9162)
+         * @description L’entrée de l’arbre est l’empreinte du fait (meta.hash). Un fait qu’aucun point de contrôle ne couvre encore en fait signer un, un par seconde au plus.
+         */
+        get: operations["getInclusionProof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/proofs/consistency": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Prouver qu'un arbre prolonge un arbre antérieur (RFC 9162) */
+        get: operations["getConsistencyProof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dossiers/{id}/bundle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Emporter un dossier à vérifier hors ligne
+         * @description Un fichier : les faits et leurs enveloppes, les noms, le texte de la procédure, les preuves d’inclusion, le point de contrôle, les clés et un résumé, le tout scellé. « jalon verify » le vérifie et le rejoue sans réseau. Les faits qui ne sont pas montrés à l’appelant n’y figurent que par leur empreinte.
+         */
+        get: operations["getBundle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lire les clés publiques qui signent ou ont signé
+         * @description Un JWK set (RFC 7517, RFC 8037), la clé actuelle en premier.
+         */
+        get: operations["getKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/dossiers/{id}/timeline": {
         parameters: {
             query?: never;
@@ -1372,6 +1469,77 @@ export interface components {
             /** @description Le curseur du fait, à partir duquel envoyer de nouveau */
             cursor?: string;
             nextAt?: components["schemas"]["Instant"];
+        };
+        InclusionProof: {
+            /** @description Rang du fait dans l’arbre, à partir de 0 */
+            leafIndex: number;
+            treeSize: number;
+            leafHash: string;
+            hashes: string[];
+            /** @description La note signée de cet arbre, en entier */
+            checkpoint: string;
+        };
+        ConsistencyProof: {
+            from: number;
+            to: number;
+            hashes: string[];
+        };
+        Bundle: {
+            /**
+             * @description Format du fichier : libs/proof/FORMAT.md le décrit
+             * @constant
+             */
+            bundle: 1;
+            dossier: components["schemas"]["Uuid"];
+            facts: Record<string, never>[];
+            names: {
+                commitment: string;
+                name: string;
+                salt: string;
+            }[];
+            workflows: {
+                name: string;
+                version: number;
+                hash: string;
+                files: {
+                    [key: string]: string;
+                };
+            }[];
+            proofs: {
+                leafIndex: number;
+                hashes: string[];
+            }[];
+            /** @description Le point de contrôle signé */
+            checkpoint: string;
+            keys: Record<string, never>[];
+            /** @description Ce que disent les faits, en phrases */
+            summary: Record<string, never>;
+            seal: {
+                kid: string;
+                /** @description Ed25519, en base64, sur tout le reste */
+                signature: string;
+            };
+        };
+        Keys: {
+            keys: {
+                /** @constant */
+                kty: "OKP";
+                /** @constant */
+                crv: "Ed25519";
+                /** @description La clé publique, 32 octets en base64url */
+                x: string;
+                /** @description L’identifiant que portent ses signatures */
+                kid: string;
+                /** @constant */
+                alg: "EdDSA";
+                /** @constant */
+                use: "sig";
+                /** @description Le nom sous lequel elle signe : l’origine du journal */
+                name: string;
+                since: components["schemas"]["Instant"];
+                /** @description Absent de la clé actuelle */
+                until?: components["schemas"]["Instant"];
+            }[];
         };
         Workflows: {
             items: {
@@ -4491,6 +4659,441 @@ export interface operations {
             };
             /**
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
+             *
+             *     Journal indisponible : /problems/journal-indisponible
+             */
+            503: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getCheckpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description La note */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Requête mal formée : /problems/requete-mal-formee */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Hôte inconnu : /problems/hote-inconnu */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Trop de requêtes : /problems/trop-de-requetes */
+            429: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Erreur interne : /problems/erreur-interne */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Preuve indisponible : /problems/preuve-indisponible
+             *
+             *     Journal indisponible : /problems/journal-indisponible
+             */
+            503: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getInclusionProof: {
+        parameters: {
+            query?: {
+                /** @description L'identifiant du fait */
+                event?: components["schemas"]["Uuid"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description La preuve, et le point de contrôle de cet arbre */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InclusionProof"];
+                };
+            };
+            /** @description Requête mal formée : /problems/requete-mal-formee */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Authentification requise : /problems/non-authentifie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Introuvable : /problems/introuvable */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Hôte inconnu : /problems/hote-inconnu */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Trop de requêtes : /problems/trop-de-requetes */
+            429: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Erreur interne : /problems/erreur-interne
+             *
+             *     Historique illisible : /problems/historique-illisible
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
+             *
+             *     Preuve indisponible : /problems/preuve-indisponible
+             *
+             *     Journal indisponible : /problems/journal-indisponible
+             */
+            503: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getConsistencyProof: {
+        parameters: {
+            query?: {
+                /** @description Nombre de faits de l'arbre antérieur */
+                from?: number;
+                /** @description Nombre de faits de l'arbre qui le prolonge */
+                to?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description La preuve */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsistencyProof"];
+                };
+            };
+            /** @description Requête mal formée : /problems/requete-mal-formee */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Introuvable : /problems/introuvable */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Hôte inconnu : /problems/hote-inconnu */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Trop de requêtes : /problems/trop-de-requetes */
+            429: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Erreur interne : /problems/erreur-interne */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Preuve indisponible : /problems/preuve-indisponible
+             *
+             *     Journal indisponible : /problems/journal-indisponible
+             */
+            503: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getBundle: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Le dossier */
+                id: components["schemas"]["Uuid"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Le dossier à vérifier */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.jalon.bundle+json": components["schemas"]["Bundle"];
+                };
+            };
+            /** @description Requête mal formée : /problems/requete-mal-formee */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Authentification requise : /problems/non-authentifie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Introuvable : /problems/introuvable */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Hôte inconnu : /problems/hote-inconnu */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Trop de requêtes : /problems/trop-de-requetes */
+            429: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Erreur interne : /problems/erreur-interne
+             *
+             *     Historique illisible : /problems/historique-illisible
+             */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
+             *
+             *     Preuve indisponible : /problems/preuve-indisponible
+             *
+             *     Annuaire indisponible : /problems/annuaire-indisponible
+             *
+             *     Journal indisponible : /problems/journal-indisponible
+             */
+            503: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Les clés */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/jwk-set+json": components["schemas"]["Keys"];
+                };
+            };
+            /** @description Requête mal formée : /problems/requete-mal-formee */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Hôte inconnu : /problems/hote-inconnu */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Trop de requêtes : /problems/trop-de-requetes */
+            429: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Erreur interne : /problems/erreur-interne */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Preuve indisponible : /problems/preuve-indisponible
              *
              *     Journal indisponible : /problems/journal-indisponible
              */

@@ -109,6 +109,17 @@ export function describeDirectory(site: () => DirectorySite): void {
       expect(after.name(party.iss, party.sub, partyName)).toBe('Maël Pennec');
     });
 
+    test('gives what opens a commitment, once, for its person only, and not once it is erased', async () => {
+      const commitment = await directory.commit(person);
+      const own = { iss, sub: person.sub, commitment };
+      const opening = { commitment, name: person.name, salt: person.salt };
+      expect(await directory.openings([own, own])).toEqual([opening]);
+      expect(await directory.openings([{ ...own, sub: 'b-18' }])).toEqual([]);
+      expect(await directory.openings([])).toEqual([]);
+      await directory.forget(iss, person.sub);
+      expect(await directory.openings([own])).toEqual([]);
+    });
+
     test('tells by a number that something was erased, and nothing of it by staying the same', async () => {
       const commitment = await directory.commit(person);
       await directory.keep(note);

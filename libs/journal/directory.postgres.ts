@@ -5,6 +5,7 @@ import {
   DirectoryUnavailable,
   Disclosed,
   type ErasablePayload,
+  type Opening,
   type Person,
 } from './directory.ts';
 import { prepareDirectory, SCHEMA } from './directory-layout.postgres.ts';
@@ -115,12 +116,22 @@ export class PostgresDirectory implements Directory {
       ]);
       // What was read before an erasure is not remembered after it.
       if (before === this.#erasures)
-        for (const { commitment, ...each } of names) remember(this.#names, commitment, each);
+        for (const { commitment, iss, sub, name } of names) remember(this.#names, commitment, { iss, sub, name });
       return new Disclosed(asked, [...known, ...names], payloads, true);
     } catch (error) {
       if (!(error instanceof DirectoryUnavailable) || this.#stopping.signal.aborted) throw error;
       return new Disclosed(asked, known, [], false);
     }
+  }
+
+  async openings(names: Asked['names']): Promise<Opening[]> {
+    if (names.length === 0) return [];
+    const rows = await this.#ask((session) =>
+      namesOf(session, [...new Set(names.map(({ commitment }) => commitment))]),
+    );
+    const asked = (one: Remembered & { commitment: string }) =>
+      names.some(({ iss, sub, commitment }) => iss === one.iss && sub === one.sub && commitment === one.commitment);
+    return rows.filter(asked).map(({ commitment, name, salt }) => ({ commitment, name, salt }));
   }
 
   async name(iss: string, sub: string, commitment: string): Promise<string | null> {
@@ -292,12 +303,13 @@ async function committed(session: PooledSession, { iss, sub, name, salt }: Perso
 }
 
 async function namesOf(session: PooledSession, commitments: string[]) {
-  const select = 'select iss, sub, name, commitment from persons where commitment = any($1)';
-  const { rows } = await session.query<Remembered & { commitment: string }>(select, [commitments]);
-  return rows.map(({ iss, sub, name, commitment }) => ({
+  const select = 'select iss, sub, name, salt, commitment from persons where commitment = any($1)';
+  const { rows } = await session.query<Remembered & { salt: string; commitment: string }>(select, [commitments]);
+  return rows.map(({ iss, sub, name, salt, commitment }) => ({
     iss: readable(iss),
     sub: readable(sub),
     name: readable(name),
+    salt,
     commitment,
   }));
 }

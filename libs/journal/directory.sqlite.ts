@@ -6,6 +6,7 @@ import {
   type DirectoryReader,
   Disclosed,
   type ErasablePayload,
+  type Opening,
   type Person,
 } from './directory.ts';
 import { JournalUnavailable } from './journal.ts';
@@ -18,6 +19,7 @@ const REMEMBERED = 10_000;
 export class SqliteDirectoryReader implements DirectoryReader {
   readonly #db: Database.Database;
   readonly #name: Database.Statement<string[], string>;
+  readonly #opening: Database.Statement<string[], { name: string; salt: string }>;
   readonly #payload: Database.Statement<string[], [data: string, salt: string]>;
 
   constructor(readonly file: string) {
@@ -25,6 +27,7 @@ export class SqliteDirectoryReader implements DirectoryReader {
     this.#name = this.#db
       .prepare<string[], string>('select name from persons where iss = ? and sub = ? and commitment = ?')
       .pluck();
+    this.#opening = this.#db.prepare('select name, salt from persons where iss = ? and sub = ? and commitment = ?');
     this.#payload = this.#db.prepare<string[], [string, string]>('select data, salt from erasables where id = ?').raw();
   }
 
@@ -40,6 +43,17 @@ export class SqliteDirectoryReader implements DirectoryReader {
         asked.payloads.flatMap((id) => this.#kept(id) ?? []),
         true,
       );
+    });
+  }
+
+  async openings(names: Asked['names']): Promise<Opening[]> {
+    return this.#guard(() => {
+      const found = new Map<string, Opening>();
+      for (const { iss, sub, commitment } of names) {
+        const opening = found.has(commitment) ? undefined : this.#opening.get(iss, sub, commitment);
+        if (opening) found.set(commitment, { commitment, ...opening });
+      }
+      return [...found.values()];
     });
   }
 
@@ -118,6 +132,10 @@ export class SqliteDirectory implements Directory {
 
   disclose(asked: Asked): Promise<Disclosed> {
     return this.reader.disclose(asked);
+  }
+
+  openings(names: Asked['names']): Promise<Opening[]> {
+    return this.reader.openings(names);
   }
 
   name(iss: string, sub: string, commitment: string): Promise<string | null> {

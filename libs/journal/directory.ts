@@ -10,6 +10,9 @@ export type ErasablePayload = { id: string; data: Record<string, unknown>; salt:
 /** What is asked of the directory at once: names by person and commitment, payloads by event id. */
 export type Asked = { names: { iss: string; sub: string; commitment: string }[]; payloads: string[] };
 
+/** What opens a commitment: the name and the salt that give it. */
+export type Opening = { commitment: string; name: string; salt: string };
+
 /** The directory does not answer, or not yet. Whoever has nothing to ask of it goes on. */
 export class DirectoryUnavailable extends JournalUnavailable {
   override readonly name: string = 'DirectoryUnavailable';
@@ -22,6 +25,11 @@ export interface DirectoryReader {
    * that what is shown does not pretend that something was erased. @throws JournalUnavailable once closed
    */
   disclose(asked: Asked): Promise<Disclosed>;
+  /**
+   * What opens these commitments, each once, without those whose name was erased: for who must prove a name rather than
+   * show it. @throws DirectoryUnavailable
+   */
+  openings(names: Asked['names']): Promise<Opening[]>;
   /** The name behind a commitment, or null when it was erased. @throws DirectoryUnavailable */
   name(iss: string, sub: string, commitment: string): Promise<string | null>;
   /** Payload and salt of an erasable fact, or null when destroyed. @throws DirectoryUnavailable */

@@ -1,7 +1,11 @@
 import { canonicalJson, saltedHash, sha256 } from './canonical.ts';
+import schema from './envelope.schema.json' with { type: 'json' };
 
 /** The number of the stored format that this build writes. FORMAT.md says what each number means. */
 export const FORMAT = 1;
+
+/** JSON Schema (2020-12) of the envelope, which FORMAT.md explains. */
+export const ENVELOPE_SCHEMA: object = schema;
 
 /** Who proposed a fact, as the log keeps it: `name` is the commitment SHA-256(salt ‖ name), never the name. */
 export type RecordedActor = { iss: string; sub: string; role: string; org?: string; name?: string };

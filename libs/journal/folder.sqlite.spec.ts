@@ -35,7 +35,7 @@ describe('A data folder', () => {
   }
 
   /** Expects that the folder is refused with this line, and that no byte in it was changed. */
-  async function refused(line: RegExp, open = openSqliteJournal): Promise<void> {
+  async function refused(line: RegExp, open: (folder: string) => Promise<unknown> = openSqliteJournal): Promise<void> {
     const before = contents(folder);
     const opening = open(folder);
     await expect(opening).rejects.toThrow(JournalRefused);
@@ -116,10 +116,23 @@ describe('A data folder', () => {
       await expect(journal.tip()).rejects.toThrow(JournalUnavailable);
     }, 30_000);
 
+    test('with the name of every stream, and no row whose columns are not those of its envelope', async () => {
+      const { journal } = await openSqliteJournal(folder);
+      for (const stream of ['dossier-2', 'acces-2026-03-a', 'dossier-1'])
+        await journal.append(stream, -1, sampleChain(stream, 2));
+      await journal.close();
+      const beside = await readSqliteJournal(folder);
+      expect([...beside.journal.streams()]).toEqual(['acces-2026-03-a', 'dossier-1', 'dossier-2']);
+      tamper("update events set type = 'autre.fait' where position = 3");
+      await expect(collect(beside.journal.read('acces-2026-03-a'))).rejects.toThrow('position 3 are not those');
+      await beside.journal.close();
+      await beside.directory.close();
+    });
+
     test('only where there is a journal of ours', async () => {
-      await refused(/journal\.db does not exist/, readSqliteJournal as typeof openSqliteJournal);
+      await refused(/journal\.db does not exist/, readSqliteJournal);
       tamper('create table autre (a)');
-      await refused(/journal\.db cannot be opened: no such table/, readSqliteJournal as typeof openSqliteJournal);
+      await refused(/journal\.db cannot be opened: no such table/, readSqliteJournal);
     });
   });
 

@@ -3,6 +3,7 @@ export * from './canonical.ts';
 export { DirectoryTaken, moveDirectory } from './carry.ts';
 export * from './directory.ts';
 export * from './envelope.ts';
+export { ensureStore, type Store as SqliteStore } from './folder.sqlite.ts';
 export * from './journal.ts';
 export * from './listen.postgres.ts';
 export * from './open.eventstore.ts';

@@ -45,6 +45,9 @@ export async function openSqliteDirectory(folder: string): Promise<Directory> {
   });
 }
 
+/** A journal in a folder, for those who only read it: it also knows its streams by their names. */
+export type SqliteJournalReader = JournalReader & { streams(): Iterable<string> };
+
 /**
  * Opens a data folder for reading only, also beside the process that writes in it: no lock, no writer, no check of the
  * log, since checking is what its callers do.
@@ -52,7 +55,7 @@ export async function openSqliteDirectory(folder: string): Promise<Directory> {
  */
 export async function readSqliteJournal(
   folder: string,
-): Promise<{ journal: JournalReader; directory: DirectoryReader }> {
+): Promise<{ journal: SqliteJournalReader; directory: DirectoryReader }> {
   const journal = identified(join(folder, JOURNAL.file), JOURNAL, (file) => new SqliteReader(file));
   try {
     return { journal, directory: await readSqliteDirectory(folder) };

@@ -3,7 +3,7 @@ import Database from 'better-sqlite3';
 import type { StoredEvent } from './envelope.ts';
 import { type JournalReader, JournalUnavailable, type StreamFilter, type StreamRange } from './journal.ts';
 
-type Row = [position: number, data: string, meta: string];
+type Row = [position: number, data: string, meta: string, id: string, type: string];
 type Rows = Database.Statement<(number | string)[], Row>;
 type TailEvent = { event: StoredEvent; position: number; columns: unknown[]; previous: StoredEvent | null };
 type Page = { events: StoredEvent[]; more: boolean };
@@ -50,6 +50,17 @@ export class SqliteReader implements JournalReader {
       if (page.events.length > 0) yield page.events;
       more = page.more;
     }
+  }
+
+  /** The name of every stream, in order. */
+  *streams(): Generator<string> {
+    const next = this.#db.prepare<[string], string | null>('select min(stream) from events where stream > ?').pluck();
+    for (
+      let stream = this.#guard(() => next.get(''));
+      stream != null;
+      stream = this.#guard(() => next.get(stream ?? ''))
+    )
+      yield stream;
   }
 
   async tip(): Promise<bigint | null> {
@@ -114,7 +125,7 @@ export class SqliteReader implements JournalReader {
 
   #rows(condition: string): Rows {
     return this.#db
-      .prepare<(number | string)[], Row>(`select position, data, meta from events where ${condition}`)
+      .prepare<(number | string)[], Row>(`select position, data, meta, id, type from events where ${condition}`)
       .raw();
   }
 
@@ -142,15 +153,18 @@ export class SqliteReader implements JournalReader {
     });
   }
 
-  #stored([position, data, meta]: Row): StoredEvent {
+  #stored([position, data, meta, id, type]: Row): StoredEvent {
+    let event: StoredEvent;
     try {
-      const event = JSON.parse(meta);
+      event = JSON.parse(meta);
       event.data = JSON.parse(data);
       event.position = BigInt(position);
-      return event;
     } catch (error) {
       throw this.#damaged(`position ${position} is not JSON`, error);
     }
+    if (event.envelope.id !== id || event.envelope.type !== type)
+      throw this.#damaged(`the columns of position ${position} are not those of its envelope`);
+    return event;
   }
 
   #guard<Result>(read: () => Result): Result {

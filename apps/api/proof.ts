@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { either, type Journal, rest } from '@jalon/journal';
+import { Lease, type PostgresReadModels } from '@jalon/projections';
+import {
+  KeyFile,
+  KeyNotHeld,
+  Keys,
+  Notary,
+  openPostgresProof,
+  openSqliteProof,
+  originOf,
+  ProofStore,
+  Prover,
+  Sealer,
+} from '@jalon/proof';
+import type { Config } from './config.ts';
+import type { Alarm } from './read-models.ts';
+
+/** How often a process that does not hold the current key looks whether it does. */
+const SEEK_KEY_MS = 2_000;
+
+/** Where the private key lies in a data folder, unless JALON_KEY_FILE says otherwise. */
+const KEY_FILE = 'cle.pem';
+
+/** The log of proofs: what gives proofs, and what signs, in this process or in another. */
+export type Proving = {
+  prover: Prover;
+  notary: Notary;
+  keys: Keys;
+  sealer: Sealer;
+  /** Cuts a last checkpoint when it is this process that signs. */
+  stop(): Promise<void>;
+};
+
+type Parts = {
+  folder: string;
+  journal: Journal;
+  clock: () => Date;
+  alarm: Alarm;
+  config: Pick<Config, 'DATABASE_URL' | 'JALON_ROLES' | 'JALON_ORIGIN' | 'JALON_KEY_FILE'>;
+  /** The database that processes share, if they do: there one of them signs. */
+  shared: PostgresReadModels | undefined;
+};
+
+/**
+ * Opens the log of proofs and begins to follow the journal, and to sign when it is this process's turn. A database that is
+ * away is told once, and found again when it is back.
+ * @throws OriginTaken when JALON_ORIGIN is not the folder's own, JournalRefused when the folder holds something else
+ */
+export async function openProving({ folder, journal, clock, alarm, config, shared }: Parts): Promise<Proving> {
+  const { DATABASE_URL, JALON_ORIGIN, JALON_KEY_FILE, JALON_ROLES } = config;
+  const store = new ProofStore(DATABASE_URL === undefined ? openSqliteProof(folder) : openPostgresProof(DATABASE_URL));
+  const origin = () => originOf(store, JALON_ORIGIN, () => `jalon-${randomBytes(8).toString('hex')}`);
+  const keys = new Keys(store, new KeyFile(JALON_KEY_FILE ?? join(folder, KEY_FILE)), clock);
+  const onTrouble = (err: unknown) => alarm('checkpoints cannot be cut, and will be tried again', { err });
+  const notary = new Notary({ store, journal, keys, origin, clock, shared: shared !== undefined, onTrouble });
+  const prover = new Prover({ store, journal, notary, shared: shared !== undefined });
+  const sealer = new Sealer({ store, keys, origin, shared: shared !== undefined });
+  const stopping = new AbortController();
+  let signing: Promise<void> = Promise.resolve();
+  if (shared === undefined) {
+    await origin().catch(async (fault) => {
+      await store.close();
+      throw fault;
+    });
+    signing = notary.run(stopping.signal);
+  } else if (JALON_ROLES.includes('signer')) {
+    const lease = new Lease({ database: shared, role: 'signer', onError: onTrouble });
+    const holdsKey = async () => void (await keys.signer(await origin()));
+    signing = signInTurn({ notary, lease, holdsKey, onTrouble }, stopping.signal);
+  }
+  const stop = async () => {
+    stopping.abort();
+    await signing;
+    await store.close();
+  };
+  return { prover, notary, keys, sealer, stop };
+}
+
+type Turns = { notary: Notary; lease: Lease; holdsKey: () => Promise<void>; onTrouble: (error: unknown) => void };
+
+/** Of all processes that share a log one signs at a time, and only one that holds its current key. */
+async function signInTurn({ notary, lease, holdsKey, onTrouble }: Turns, stopping: AbortSignal): Promise<void> {
+  let failing = false;
+  while (!stopping.aborted) {
+    try {
+      await holdsKey();
+      failing = false;
+      const turn = new AbortController();
+      const over = either(stopping, turn.signal);
+      await lease.hold(async (_tenure, resigned) => {
+        await notary.run(resigned);
+        turn.abort();
+      }, over.signal);
+      over.release();
+    } catch (error) {
+      // That another process holds the key is as it should be.
+      if (!(error instanceof KeyNotHeld) && !failing && !stopping.aborted) onTrouble(error);
+      failing = !(error instanceof KeyNotHeld);
+      await rest(SEEK_KEY_MS, stopping);
+    }
+  }
+}

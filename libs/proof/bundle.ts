@@ -1,0 +1,105 @@
+import type { FindWorkflow } from '@jalon/flow';
+import { askedOf, canonicalJson, type DirectoryReader, type Envelope, type StoredEvent } from '@jalon/journal';
+import { type Jwk, jwkOf } from './keys.ts';
+import type { Inclusion } from './prover.ts';
+import type { Seal, StoredCheckpoint, StoredKey } from './store.ts';
+import { type Summary, summarise } from './summary.ts';
+
+/** The number of the bundle's format. FORMAT.md describes it. */
+export const BUNDLE = 1;
+
+/** A fact in a bundle: whole, or without its destroyed payload, or by its hash only for one it is withheld from. */
+export type BundledFact =
+  | { envelope: Envelope; hash: string; data: Record<string, unknown>; salt: string; erasable?: true }
+  | { envelope: Envelope; hash: string; erased: true }
+  | { revision: number; hash: string; withheld: true };
+
+/** A dossier that can be verified offline: format 1, described in FORMAT.md and bundle.schema.json. */
+export type Bundle = {
+  bundle: number;
+  dossier: string;
+  /** In order of their revisions, from the first. */
+  facts: BundledFact[];
+  /** What opens the commitments of the envelopes, by commitment; names that were erased are left out. */
+  names: { commitment: string; name: string; salt: string }[];
+  /** The text of every version that the facts follow, by name and version. */
+  workflows: { name: string; version: number; hash: string; files: Record<string, string> }[];
+  /** For each fact, that it is in the tree of the checkpoint. */
+  proofs: { leafIndex: number; hashes: string[] }[];
+  checkpoint: string;
+  /** Every public key of the log, the current one first. */
+  keys: Jwk[];
+  summary: Summary;
+  /** Ed25519 in base64, by the key `kid`, over the canonical JSON of every other member. */
+  seal: Seal;
+};
+
+/** The text of a version of a procedure: path -> text. Its hash is the SHA-256 of the canonical JSON of that. */
+export type DefinitionOf = (name: string, version: number) => Record<string, string>;
+
+/** What a bundle is made of. */
+export type BundleParts = {
+  dossier: string;
+  /** Every fact of the dossier, in order. */
+  events: readonly StoredEvent[];
+  isWithheld: (event: StoredEvent) => boolean;
+  directory: DirectoryReader;
+  find: FindWorkflow;
+  definitionOf: DefinitionOf;
+  proofs: readonly Inclusion[];
+  checkpoint: StoredCheckpoint;
+  keys: readonly StoredKey[];
+  seal: (text: string) => Promise<Seal>;
+};
+
+/**
+ * The bundle of a dossier, as the canonical JSON that it is: not a byte may be changed in it.
+ * @throws DirectoryUnavailable when names or erasable payloads are not at hand, which would seem erased
+ */
+export async function makeBundle(parts: BundleParts): Promise<string> {
+  const { dossier, events, isWithheld, directory, find, definitionOf, proofs, checkpoint, keys, seal } = parts;
+  const shown = new Set(events.filter((event) => !isWithheld(event)));
+  const asked = askedOf(shown);
+  const names = await directory.openings(asked.names);
+  const facts: BundledFact[] = [];
+  for (const event of events) {
+    const { envelope, hash, data, salt } = event;
+    if (!shown.has(event)) facts.push({ revision: envelope.revision, hash, withheld: true });
+    else if (salt !== undefined) facts.push({ envelope, hash, data, salt });
+    else {
+      const kept = await directory.payload(envelope.id);
+      facts.push(
+        kept ? { envelope, hash, data: kept.data, salt: kept.salt, erasable: true } : { envelope, hash, erased: true },
+      );
+    }
+  }
+  const summary = summarise(facts, new Map(names.map(({ commitment, name }) => [commitment, name])), find);
+  if (!summary) throw new RangeError(`Dossier ${dossier} follows a workflow that this build does not have.`);
+  const unsealed: Omit<Bundle, 'seal'> = {
+    bundle: BUNDLE,
+    dossier,
+    facts,
+    names: [...names].sort((a, b) => (a.commitment < b.commitment ? -1 : 1)),
+    workflows: definitions(shown, definitionOf),
+    proofs: proofs.map(({ leaf, hashes }) => ({
+      leafIndex: leaf,
+      hashes: hashes.map((hash) => hash.toString('hex')),
+    })),
+    checkpoint: checkpoint.note,
+    keys: keys.map(jwkOf),
+    summary,
+  };
+  return canonicalJson({ ...unsealed, seal: await seal(canonicalJson(unsealed)) });
+}
+
+/** The text of each version that facts follow, once. */
+function definitions(events: Iterable<StoredEvent>, definitionOf: DefinitionOf): Bundle['workflows'] {
+  const found = new Map<string, Bundle['workflows'][number]>();
+  for (const { envelope } of events) {
+    if (!envelope.workflow) continue;
+    const { name, version, hash } = envelope.workflow;
+    const key = `${name} ${String(version).padStart(9, '0')}`;
+    if (!found.has(key)) found.set(key, { name, version, hash, files: definitionOf(name, version) });
+  }
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, definition]) => definition);
+}

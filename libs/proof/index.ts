@@ -1,0 +1,16 @@
+export * from './bundle.ts';
+export * from './checkpoint.ts';
+export { LogDiverged } from './feed.ts';
+export { KeyFile, KeyFileRefused } from './key-file.ts';
+export * from './keys.ts';
+export { Notary, type NotaryParts, type Pace } from './notary.ts';
+export * from './note.ts';
+export * from './origin.ts';
+export * from './prover.ts';
+export { Sealer, type SealerParts } from './sealer.ts';
+export { openPostgresProof } from './store.postgres.ts';
+export { openSqliteProof, readSqliteProof } from './store.sqlite.ts';
+export { ProofStore, ProofUnavailable, type StoredCheckpoint, type StoredKey } from './store.ts';
+export * from './tree.ts';
+export * from './verify-bundle.ts';
+export * from './verify-journal.ts';

@@ -1,0 +1,275 @@
+import type { FindWorkflow } from '@jalon/flow';
+import { askedOf, type ErasablePayload, type Opening, type StoredEvent, saltedHash } from '@jalon/journal';
+import { readCheckpoint } from './checkpoint.ts';
+import { LogDiverged } from './feed.ts';
+import { type Fault, HistoryCheck } from './history.ts';
+import { CheckpointsAhead } from './rebuild.ts';
+import type { StoredCheckpoint } from './store.ts';
+
+/** Where the facts of streams are read from: a folder, EventStoreDB, an archive. */
+export type StreamSource = {
+  /** The events of one stream, oldest first. */
+  read(stream: string): AsyncIterable<StoredEvent[]>;
+  /** Payload and salt of an erasable fact, null once destroyed; undefined when it cannot be asked. */
+  payload(id: string): Promise<ErasablePayload | null | undefined>;
+  /** What opens these commitments, as far as it is known. */
+  openings(asked: { iss: string; sub: string; commitment: string }[]): Promise<Opening[]>;
+};
+
+/** The first thing that is wrong with a stream; `revision` is where it stands in it. */
+export type StreamFault = { stream: string; revision: number; type: string; field: Fault['field']; says: string };
+
+/** What was found in some streams. */
+export type StreamsChecked = {
+  streams: number;
+  facts: number;
+  faults: StreamFault[];
+  /** Position and hash of each fact, 40 bytes each, the position as an unsigned number of 64 bits, big-endian. */
+  leaves: Uint8Array;
+};
+
+const LEAF_BYTES = 40;
+
+/** Names whose commitment was checked are remembered, so many at most. */
+const REMEMBERED = 20_000;
+
+/**
+ * Checks streams one after the other, up to a position: place, chain, hashes of envelopes, payloads and names, dates,
+ * and replay under the pinned version.
+ */
+export class StreamsCheck {
+  readonly #named = new Map<string, boolean>();
+
+  constructor(
+    private readonly source: StreamSource,
+    private readonly find: FindWorkflow,
+    private readonly until: bigint,
+  ) {}
+
+  async check(streams: readonly string[]): Promise<StreamsChecked> {
+    const faults: StreamFault[] = [];
+    const leaves = new Leaves();
+    for (const stream of streams) {
+      const fault = await this.#stream(stream, leaves);
+      if (fault) faults.push(fault);
+    }
+    return { streams: streams.length, facts: leaves.count, faults, leaves: leaves.bytes() };
+  }
+
+  async #stream(stream: string, leaves: Leaves): Promise<StreamFault | null> {
+    const history = new HistoryCheck(stream, this.find);
+    let first: StreamFault | null = null;
+    let revision = 0;
+    try {
+      for await (const page of this.source.read(stream)) {
+        if (!first) await this.#open(page);
+        for (const event of page) {
+          if (event.position > this.until) return first;
+          leaves.add(event.position, event.hash);
+          // After the first fault only the tree is left to check.
+          if (!first) {
+            const [fault] = await this.#fact(history, event);
+            if (fault) {
+              const { type, field, says } = fault;
+              first = { stream, revision, type, field, says };
+            }
+          }
+          revision += 1;
+        }
+      }
+    } catch (unreadable) {
+      const says = `illisible : ${(unreadable as Error).message}`;
+      first ??= { stream, revision, type: '', field: 'enveloppe', says };
+    }
+    return first;
+  }
+
+  async #fact(history: HistoryCheck, event: StoredEvent): Promise<Omit<Fault, 'check'>[]> {
+    const { envelope, hash, data, salt } = event;
+    const erasable = salt === undefined;
+    const payload = erasable ? await this.source.payload(envelope.id) : { data, salt };
+    const faults = history.next({ envelope, hash, ...(payload ? { payload } : {}), erasable });
+    if (faults.length > 0) return faults;
+    const { revision, type } = envelope;
+    const { stop } = history;
+    // A build that cannot replay a history does not serve it: for a journal that is a fault.
+    if (stop) return [{ revision, type, field: 'enveloppe', says: stop.says }];
+    for (const commitment of [envelope.actor.name, envelope.onBehalfOf?.name])
+      if (commitment !== undefined && this.#named.get(commitment) === false)
+        return [{ revision, type, field: 'names', says: "le nom du répertoire n'est pas celui qui a été enregistré" }];
+    return [];
+  }
+
+  /** Looks at the names of a page that were not met yet. */
+  async #open(page: readonly StoredEvent[]): Promise<void> {
+    const asked = askedOf(page).names.filter(({ commitment }) => !this.#named.has(commitment));
+    if (asked.length === 0) return;
+    if (this.#named.size > REMEMBERED) this.#named.clear();
+    for (const { commitment } of asked) this.#named.set(commitment, true);
+    for (const { commitment, name, salt } of await this.source.openings(asked))
+      this.#named.set(commitment, saltedHash(salt, name) === commitment);
+  }
+}
+
+/** Position and hash of facts, as they are met. */
+class Leaves {
+  #bytes = Buffer.alloc(1024 * LEAF_BYTES);
+  count = 0;
+
+  add(position: bigint, hash: string): void {
+    if ((this.count + 1) * LEAF_BYTES > this.#bytes.length)
+      this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(this.#bytes.length)]);
+    const at = this.count * LEAF_BYTES;
+    this.#bytes.writeBigUInt64BE(position, at);
+    this.#bytes.write(hash, at + 8, 32, 'hex');
+    this.count += 1;
+  }
+
+  bytes(): Uint8Array {
+    // A copy of its own: it may be handed over to another thread.
+    return Uint8Array.from(this.#bytes.subarray(0, this.count * LEAF_BYTES));
+  }
+}
+
+/** What checks some streams, in this thread or in another. */
+export type Lane = { check(streams: readonly string[]): Promise<StreamsChecked> };
+
+/** What a verification of a journal is made of. */
+export type JournalVerification = {
+  /** The name of every stream. */
+  streams: Iterable<string> | AsyncIterable<string>;
+  lanes: readonly Lane[];
+  /** The checkpoints that were cut before, the smallest first. */
+  checkpoints: readonly StoredCheckpoint[];
+  /** Whether positions count from 1 without a gap. */
+  gapless: boolean;
+  /** Told from time to time. */
+  say: (facts: number, streams: number) => void;
+};
+
+/** What was found of a journal. */
+export type JournalReport = {
+  ok: boolean;
+  facts: number;
+  streams: number;
+  /** The first thing wrong of each stream that is at fault. */
+  faults: StreamFault[];
+  /** What is wrong with the journal as a whole: positions that are missing, a checkpoint that does not hold. */
+  whole: string[];
+  /** Checkpoints that hold. */
+  checkpoints: number;
+  /** The size of the largest of them: how many facts it vouches for. */
+  covered: number;
+};
+
+/** Streams that a lane is given at once. */
+const BATCH = 40;
+
+/**
+ * Verifies a whole journal: every stream, by as many lanes as there are, then the order over all of them, by the tree of
+ * the checkpoints that were cut.
+ */
+export async function verifyJournal({
+  streams,
+  lanes,
+  checkpoints,
+  gapless,
+  say,
+}: JournalVerification): Promise<JournalReport> {
+  const faults: StreamFault[] = [];
+  const pieces: Uint8Array[] = [];
+  let [facts, checked] = [0, 0];
+  const batches = inBatches(streams);
+  await Promise.all(
+    lanes.map(async (lane) => {
+      for (let next = await batches.next(); !next.done; next = await batches.next()) {
+        const found = await lane.check(next.value);
+        faults.push(...found.faults);
+        pieces.push(found.leaves);
+        facts += found.facts;
+        checked += found.streams;
+        say(facts, checked);
+      }
+    }),
+  );
+  faults.sort((a, b) => (a.stream < b.stream ? -1 : 1));
+  const whole: string[] = [];
+  const ordered = inOrder(pieces, facts);
+  if (gapless) {
+    const last = facts > 0 ? ordered.position(facts - 1) : 0n;
+    const missing = last - BigInt(facts);
+    if (missing > 0n) whole.push(`${missing} positions n'ont pas de fait : il a été ôté, ou ne peut être lu`);
+  }
+  const ahead = await CheckpointsAhead.over(each(checkpoints));
+  try {
+    for (let at = 0; at < facts && !ahead.isDone; at += 1) await ahead.add(ordered.hash(at));
+    await ahead.end();
+  } catch (diverged) {
+    if (!(diverged instanceof LogDiverged)) throw diverged;
+    whole.push(says(diverged));
+  }
+  const holding = checkpoints.slice(0, ahead.holding);
+  return {
+    ok: faults.length === 0 && whole.length === 0,
+    facts,
+    streams: checked,
+    faults,
+    whole,
+    checkpoints: holding.length,
+    covered: holding.at(-1)?.size ?? 0,
+  };
+}
+
+function says({ size, held }: LogDiverged): string {
+  return held === undefined
+    ? `les ${size} premiers faits n'ont pas la racine que dit leur point de contrôle : l'un d'eux a été changé, ajouté ou ôté`
+    : `un point de contrôle couvre ${size} faits, et le journal n'en a que ${held}`;
+}
+
+/** Facts in the order of their positions. */
+function inOrder(pieces: readonly Uint8Array[], facts: number) {
+  const all = Buffer.concat(pieces);
+  const position = (at: number) => all.readBigUInt64BE(at * LEAF_BYTES);
+  const order = new Uint32Array(facts);
+  const positions = new BigUint64Array(facts);
+  let last = 0n;
+  for (let i = 0; i < facts; i += 1) {
+    order[i] = i;
+    positions[i] = position(i);
+    if ((positions[i] as bigint) > last) last = positions[i] as bigint;
+  }
+  // Positions without a gap are ranks: nothing needs sorting then.
+  if (last === BigInt(facts)) for (let i = 0; i < facts; i += 1) order[Number(positions[i]) - 1] = i;
+  else
+    order.sort((a, b) => {
+      const [one, other] = [positions[a] as bigint, positions[b] as bigint];
+      return one < other ? -1 : one > other ? 1 : 0;
+    });
+  return {
+    position: (rank: number) => positions[order[rank] as number] as bigint,
+    hash: (rank: number) => {
+      const at = (order[rank] as number) * LEAF_BYTES;
+      return all.toString('hex', at + 8, at + LEAF_BYTES);
+    },
+  };
+}
+
+async function* inBatches(streams: Iterable<string> | AsyncIterable<string>): AsyncGenerator<string[]> {
+  let batch: string[] = [];
+  for await (const stream of streams) {
+    batch.push(stream);
+    if (batch.length < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items;
+}
+
+/** A checkpoint that someone kept, to be compared with a journal. @throws NoteRefused */
+export function keptCheckpoint(note: string): StoredCheckpoint {
+  return { size: readCheckpoint(note).size, position: null, note };
+}

@@ -1,0 +1,285 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { envelopeHash } from '@jalon/journal';
+import { type JournalReport, StreamsCheck } from '@jalon/proof';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import Database from 'better-sqlite3';
+import { exportTo } from '../apps/cli/house.ts';
+import { openSource } from '../apps/cli/verified-source.ts';
+import { verifyWhole } from '../apps/cli/verify-journal.ts';
+import { fortyFacts, namedParties } from './bundles.ts';
+import { startEventStore } from './eventstore/server.ts';
+import { peek, tamper } from './office.ts';
+import { lead } from './parties.ts';
+import { type Running, run } from './running.ts';
+import { buildProduct, ProductProcess } from './server-process.ts';
+import { wayTo } from './walk.ts';
+
+/** A folder with two dossiers, one of them of 40 facts, as a server left it. */
+let model: string;
+let folder: string;
+let id: string;
+let stream: string;
+/** A checkpoint that somebody kept. */
+let kept: string;
+
+const silent = () => undefined;
+const now = () => new Date('2025-07-02T10:00:00Z');
+
+beforeAll(async () => {
+  buildProduct();
+  model = mkdtempSync(join(tmpdir(), 'jalon-model-'));
+  const server = await run({ folder: model, now });
+  const tokens = await namedParties(server);
+  id = await fortyFacts(server, tokens);
+  stream = `dossier-${id}`;
+  await lead(server, tokens, wayTo('j1.centre-attendu'));
+  await server.stop('keep');
+  kept = String(peek(model, 'preuve.db', 'select note from checkpoints order by size desc')[0]?.note);
+}, 60_000);
+afterAll(() => rmSync(model, { recursive: true }));
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'jalon-verify-'));
+  cpSync(model, folder, { recursive: true });
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+async function verified(options: Partial<Parameters<typeof verifyWhole>[0]> = {}) {
+  const { ok, lines, report } = await verifyWhole({
+    house: { folder },
+    checkpoints: [],
+    keys: [],
+    threads: 1,
+    say: silent,
+    ...options,
+  });
+  return { ok, lines, report: report as JournalReport };
+}
+
+const where = (file: string, sql: string) => {
+  const db = new Database(join(folder, file));
+  db.exec(sql);
+  db.close();
+};
+
+/** Changes what the journal holds beside a payload, at a revision. */
+function rewrite(revision: number, change: (meta: { envelope: Record<string, unknown>; hash: string }) => void): void {
+  tamper(folder, stream, revision, 'meta', (text) => {
+    const meta = JSON.parse(text);
+    change(meta);
+    return JSON.stringify(meta);
+  });
+}
+
+describe('Vérifier un journal', () => {
+  test('tout tient : chaque flux, chaque point de contrôle ; le compte à la fin', async () => {
+    const { ok, lines, report } = await verified();
+    expect(ok).toBe(true);
+    expect(report).toMatchObject({ facts: 47, streams: 2, faults: [], whole: [], covered: 47 });
+    expect(report.checkpoints).toBeGreaterThan(0);
+    expect(lines.at(-2)).toMatch(/^47 faits en 2 flux vérifiés ; \d+ points de contrôle tiennent, jusqu'au fait 47\.$/);
+  });
+
+  test.each<[string, () => void, string]>([
+    ['un contenu', () => tamper(folder, stream, 7, 'data', (text) => text.replace('2', '3')), 'data'],
+    [
+      'un état de départ',
+      () => rewrite(7, ({ envelope }) => Object.assign(envelope, { from: 'j3.instruction' })),
+      'from',
+    ],
+    ["un état d'arrivée", () => rewrite(7, ({ envelope }) => Object.assign(envelope, { to: 'expiree' })), 'to'],
+    [
+      "l'empreinte d'un état",
+      () => rewrite(7, ({ envelope }) => Object.assign(envelope, { stateHash: 'a'.repeat(64) })),
+      'stateHash',
+    ],
+    [
+      "l'empreinte du précédent",
+      () => rewrite(7, ({ envelope }) => Object.assign(envelope, { previousHash: 'a'.repeat(64) })),
+      'previousHash',
+    ],
+    [
+      'un auteur',
+      () => rewrite(7, ({ envelope }) => Object.assign(envelope.actor as object, { sub: 'autre' })),
+      'enveloppe',
+    ],
+    [
+      'une date',
+      () => rewrite(7, ({ envelope }) => Object.assign(envelope, { effectiveAt: '2024-01-01' })),
+      'enveloppe',
+    ],
+    ['une empreinte', () => rewrite(7, (meta) => Object.assign(meta, { hash: 'a'.repeat(64) })), 'enveloppe'],
+    [
+      'un type, hors de l’enveloppe',
+      () => where('journal.db', "update events set type = 'x.y' where revision = 7"),
+      'enveloppe',
+    ],
+    ['ce qui est illisible', () => tamper(folder, stream, 7, 'meta', () => 'bonjour'), 'enveloppe'],
+  ])('%s changé dans SQLite : le premier fait en cause est nommé', async (_, change, field) => {
+    change();
+    const { ok, lines, report } = await verified();
+    expect(ok).toBe(false);
+    const fault = report.faults.find((one) => one.stream === stream)!;
+    // A page that cannot be read whole is not read at all: what is told is where reading stopped.
+    expect(fault.says.startsWith('illisible') ? fault.says : fault.revision).toEqual(
+      fault.says.startsWith('illisible') ? expect.stringMatching(/position \d+/) : 7,
+    );
+    expect(fault.field).toBe(field);
+    expect(lines).toContainEqual(expect.stringContaining(`✗ ${stream}, fait `));
+    expect(lines.at(-1)).toBe('Le journal ne se vérifie pas.');
+  });
+
+  test('un flux récrit de bout en bout, chaîne comprise, ne passe pas les points de contrôle', async () => {
+    let previousHash: string | null = null;
+    for (let revision = 0; revision < 40; revision += 1)
+      rewrite(revision, (meta) => {
+        meta.envelope.previousHash = previousHash;
+        if (revision >= 7) meta.envelope.correlationId = 'récrit';
+        meta.hash = envelopeHash(meta.envelope as never);
+        previousHash = meta.hash;
+      });
+    const { ok, report } = await verified();
+    expect(report.faults).toEqual([]);
+    expect(report.whole).toEqual([expect.stringContaining("n'ont pas la racine")]);
+    expect(ok).toBe(false);
+  });
+
+  test.each<[string, string, RegExp[]]>([
+    ['un fait ôté au milieu', `delete from events where position = 7`, [/positions? n'ont pas de fait|racine|couvre/]],
+    ['le dernier fait ôté', 'delete from events where position = 47', [/couvre 47 faits, et le journal n'en a que 46/]],
+    ['les derniers points de contrôle', 'delete from events where position > 30', [/racine|couvre/]],
+  ])('%s : le journal en son entier est en cause', async (_, sql, [says]) => {
+    where('journal.db', sql);
+    const { ok, report } = await verified();
+    expect(ok).toBe(false);
+    expect(report.whole.join()).toMatch(says!);
+  });
+
+  test('un point de contrôle gardé ailleurs dit ce que le dossier de données ne dit plus', async () => {
+    const file = join(folder, 'garde.txt');
+    writeFileSync(file, kept);
+    expect((await verified({ checkpoints: [file] })).ok).toBe(true);
+    where('journal.db', 'delete from events where position = 47');
+    rmSync(join(folder, 'preuve.db'));
+    expect((await verified()).ok).toBe(true);
+    expect((await verified({ checkpoints: [file] })).report.whole).toEqual([
+      expect.stringContaining('couvre 47 faits'),
+    ]);
+  });
+
+  test('un point de contrôle récrit n’est signé de personne', async () => {
+    where('preuve.db', "update checkpoints set note = replace(note, 'jalon-', 'jason-')");
+    const { ok, report } = await verified();
+    expect(ok).toBe(false);
+    expect(report.whole.join()).toMatch(/n'est signé d'aucune clé reconnue/);
+  });
+
+  test('les clés données d’ailleurs sont les seules reconnues', async () => {
+    expect((await verified({ keys: [verifierKeyOf(folder)] })).ok).toBe(true);
+    const other = 'PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW';
+    expect((await verified({ keys: [other] })).ok).toBe(false);
+  });
+
+  test('un nom changé dans le répertoire, un contenu effaçable changé : vus ; effacés : tout tient', async () => {
+    where('personnes.db', "update persons set name = 'Quelqu’un d’autre' where name like 'Gwena%'");
+    const named = expect.objectContaining({ type: 'candidature.charge-designe', field: 'names' });
+    expect((await verified()).report.faults).toEqual([named, named]);
+    where('personnes.db', 'delete from persons; update erasables set data = \'{"texte":"Rien."}\'');
+    expect((await verified()).report.faults).toEqual([expect.objectContaining({ stream, field: 'data' })]);
+    where('personnes.db', 'delete from erasables');
+    expect((await verified()).ok).toBe(true);
+  });
+
+  test('une procédure que ce logiciel n’a pas est dite, pour chaque dossier qui la suit', async () => {
+    const source = await openSource({ house: { folder } });
+    const { faults } = await new StreamsCheck(source, () => undefined, 100n).check([stream]);
+    await source.close();
+    expect(faults).toEqual([
+      expect.objectContaining({ revision: 0, says: expect.stringContaining("n'a pas la procédure") }),
+    ]);
+  });
+});
+
+describe('La commande', () => {
+  async function jalon(...args: string[]) {
+    const command = new ProductProcess('apps/cli/jalon.mjs', args, { JALON_DATA: folder });
+    const code = await command.exit;
+    return { code, stdout: command.stdout, stderr: command.stderr };
+  }
+
+  test('vérifie un journal à côté du serveur qui l’écrit', async () => {
+    const server: Running = await run({ folder, now });
+    const tokens = await namedParties(server);
+    const writing = lead(server, tokens, wayTo('j1.centre-attendu'));
+    const { code, stdout } = await jalon('verify', '--journal');
+    await writing;
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/Le journal se vérifie\.\n$/)]);
+    await server.stop('keep');
+    expect(server.alarms).toEqual([]);
+    const after = await jalon('verify', '--journal', folder, '--json');
+    expect([after.code, JSON.parse(after.stdout)]).toEqual([
+      0,
+      expect.objectContaining({ ok: true, facts: 54, covered: 54 }),
+    ]);
+  });
+
+  test('sort par 1 et une ligne par flux en cause', async () => {
+    tamper(folder, stream, 7, 'data', (text) => text.replace('2', '3'));
+    const { code, stdout } = await jalon('verify', '--journal');
+    expect(code).toBe(1);
+    expect(stdout.split('\n')[0]).toMatch(`✗ ${stream}, fait 7 (`);
+    expect(stdout).toMatch(/1 flux en cause/);
+  });
+
+  test('vérifie un fichier exporté, et voit ce qui y est changé', async () => {
+    const file = join(folder, 'journal.jsonl');
+    await exportTo(file, { folder }, silent);
+    const whole = await jalon('verify', '--archive', file);
+    expect([whole.code, whole.stdout]).toEqual([0, expect.stringMatching(/^47 faits en 2 flux/)]);
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace('"periode":"2027"', '"periode":"2028"'));
+    const changed = await jalon('verify', '--archive', file);
+    expect([changed.code, changed.stdout]).toEqual([
+      1,
+      expect.stringMatching(/^✗ dossier-.* \(dossier\.fait-rectifie\) : .*\(data\)/),
+    ]);
+    writeFileSync(file, text.split('\n').slice(0, -2).join('\n'));
+    const cut = await jalon('verify', '--archive', file);
+    expect([cut.code, cut.stderr]).toEqual([1, expect.stringMatching(/^The archive is cut short[^\n]+\n$/)]);
+  });
+
+  test.each([
+    ['rien à vérifier', []],
+    ['deux choses à la fois', ['x.json', '--journal']],
+    ['une clé qui n’en est pas', ['package.json', '--key', 'clef']],
+    ['un fichier absent', ['absent.json']],
+  ])('%s : une ligne, sortie 1', async (_, args) => {
+    const { code, stdout, stderr } = await jalon('verify', ...args);
+    expect([code, stdout, stderr]).toEqual([1, '', expect.stringMatching(/^[^\n]+\n$/)]);
+  });
+});
+
+test('Un journal dans EventStoreDB se vérifie, et a le même arbre', async () => {
+  const store = await startEventStore({ folder: join(folder, 'eventstore') });
+  const own = join(folder, 'noeud');
+  const server = await run({ folder: own, now, env: { ESDB_URL: store.connectionString } });
+  const tokens = await namedParties(server);
+  await fortyFacts(server, tokens);
+  const before = (await server.call(null, 'GET', '/api/checkpoints/latest')).text;
+  await server.product.proving.notary.rebuild(silent);
+  await server.stop('keep');
+  expect(server.alarms).toEqual([]);
+  const house = { folder: own, eventStore: store.connectionString };
+  const { ok, report } = await verified({ house });
+  expect([ok, report]).toEqual([true, expect.objectContaining({ facts: 40, streams: 1, faults: [], covered: 40 })]);
+  expect(before).toMatch(/^jalon-/);
+  await store.stop();
+}, 60_000);
+
+/** The log's own key, as a verifier would have been given it. */
+function verifierKeyOf(inFolder: string): string {
+  const [{ id, name, public_key }] = peek(inFolder, 'preuve.db', 'select * from keys') as [Record<string, string>];
+  const key = Buffer.concat([Buffer.of(1), Buffer.from(public_key as string, 'base64')]).toString('base64');
+  return `${name}+${id}+${key}`;
+}
