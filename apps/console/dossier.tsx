@@ -44,6 +44,7 @@ const VIEWS = [
   { path: 'rejouer', text: 'Rejouer', load: () => import('./rejouer.tsx') },
   { path: 'machine', text: 'Machine', load: () => import('./machine.tsx') },
   { path: 'constats', text: 'Constats', load: () => import('./constats.tsx') },
+  { path: 'preuve', text: 'Preuve', load: () => import('./preuve.tsx') },
 ];
 
 function Known({ dossier }: { dossier: ListedDossier }) {

@@ -38,6 +38,7 @@ const SCREENS: [name: string, path: string, loaded: string][] = [
   ['Constats', '/dossiers/EVALUE/constats', '.case--conforme'],
   ['Constats, of one requirement', '/dossiers/EVALUE/constats?exigence=9.5.b', 'h3:has-text("9.5.b")'],
   ['Constats, none', '/dossiers/BLEU/constats', 'text=Aucun constat'],
+  ['Preuve', '/dossiers/BLEU/preuve', 'text=Vérifié par ce navigateur'],
   ['Rejouer', '/dossiers/BLEU/rejouer', '.memoire'],
   ['Rejouer, by effective date', '/dossiers/BLEU/rejouer?axe=effet&lecture=corrigee&pas=3', '.memoire'],
   ['Échéances', '/echeances', 'tbody tr'],
