@@ -43,6 +43,8 @@ const VIEWS = [
   { path: 'agir', text: 'Agir', load: () => import('./agir.tsx') },
   { path: 'rejouer', text: 'Rejouer', load: () => import('./rejouer.tsx') },
   { path: 'machine', text: 'Machine', load: () => import('./machine.tsx') },
+  { path: 'constats', text: 'Constats', load: () => import('./constats.tsx') },
+  { path: 'preuve', text: 'Preuve', load: () => import('./preuve.tsx') },
 ];
 
 function Known({ dossier }: { dossier: ListedDossier }) {

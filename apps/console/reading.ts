@@ -230,3 +230,17 @@ export async function pageOfDeliveries(webhook: string, query: { state?: Deliver
   );
   return { items, cursor: cursorOf(next) };
 }
+
+export type Finding = Schemas['Finding'];
+
+/** Every finding of a dossier, in the order of the requirements. */
+export async function findingsOf(dossier: string): Promise<Finding[]> {
+  const all: Finding[] = [];
+  for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
+    const query = { dossier, limit: 200, ...(cursor ? { cursor } : {}) };
+    const page = await ask(api.GET('/api/findings', { params: { query } }));
+    all.push(...page.items);
+    cursor = cursorOf(page.next);
+  }
+  return all;
+}

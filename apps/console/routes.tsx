@@ -20,6 +20,8 @@ const screens: RouteObject[] = [
       },
       { path: 'rejouer', lazy: () => import('./rejouer.tsx') },
       { path: 'machine', lazy: () => import('./machine.tsx') },
+      { path: 'constats', lazy: () => import('./constats.tsx') },
+      { path: 'preuve', lazy: () => import('./preuve.tsx') },
     ],
   },
   { path: '/echeances', lazy: () => import('./echeances.tsx') },

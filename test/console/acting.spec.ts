@@ -198,6 +198,23 @@ describe('the past of a dossier', () => {
   }, 60_000);
 });
 
+describe('what an evaluation found', () => {
+  test('is found by requirement, with what became of it', async () => {
+    const id = await stage.lead(upTo('j2.rapport-remis'));
+    await charge.goto(`/dossiers/${id}`);
+    await charge.view('Constats');
+    const { page } = charge;
+    await page.getByText('1 écart mineur ouvert, avec plan').waitFor();
+    await page.getByText('1 écart levé').first().waitFor();
+    await page.getByText('275 exigences non examinées').waitFor();
+    await page.getByRole('link', { name: '13.2.a : écart levé' }).click();
+    await page.getByRole('heading', { name: 'Constats sur l’exigence 13.2.a' }).waitFor();
+    const row = page.getByRole('row').filter({ hasText: 'C3' });
+    expect(await row.textContent()).toMatch(/écart levé.*Plan remis le 4 avril 2025.*Levé le 28 avril 2025/);
+    expect(new URL(page.url()).search).toBe('?exigence=13.2.a');
+  }, 30_000);
+});
+
 describe('a connection that breaks', () => {
   test('is told with its hour; when it is back, what happened meanwhile is there and the notice gone', async () => {
     const id = await stage.lead(upTo('candidature.deposee'));

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { upTo } from '../walk.ts';
 import type { Window } from './browser.ts';
 import { Stage } from './stage.ts';
 
@@ -10,12 +11,15 @@ const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js'
 let stage: Stage;
 let window: Window;
 let bleu: string;
+/** A dossier led to J3, with findings open, planned and lifted. */
+let evalue: string;
 
 beforeAll(async () => {
   stage = await Stage.open({ JALON_SAMPLE: 'public' });
   window = await stage.window('Chargé de qualification', { nom: 'Camille Martin' });
   const { charge } = await stage.tokens();
   bleu = (await stage.call(charge, 'GET', '/api/dossiers?q=bleu')).body.items[0].id;
+  evalue = await stage.lead(upTo('j3.qualification-accordee'));
 }, 60_000);
 afterAll(() => stage.close());
 
@@ -31,6 +35,10 @@ const SCREENS: [name: string, path: string, loaded: string][] = [
   ['Agir', '/dossiers/BLEU/agir', '.carte'],
   ['a form', '/dossiers/BLEU/agir/j2.plan-valide', '#root_document_titre'],
   ['Machine', '/dossiers/BLEU/machine', '.etat--courant'],
+  ['Constats', '/dossiers/EVALUE/constats', '.case--conforme'],
+  ['Constats, of one requirement', '/dossiers/EVALUE/constats?exigence=9.5.b', 'h3:has-text("9.5.b")'],
+  ['Constats, none', '/dossiers/BLEU/constats', 'text=Aucun constat'],
+  ['Preuve', '/dossiers/BLEU/preuve', 'text=Vérifié par ce navigateur'],
   ['Rejouer', '/dossiers/BLEU/rejouer', '.memoire'],
   ['Rejouer, by effective date', '/dossiers/BLEU/rejouer?axe=effet&lecture=corrigee&pas=3', '.memoire'],
   ['Échéances', '/echeances', 'tbody tr'],
@@ -64,7 +72,7 @@ describe('every screen', () => {
       const { page } = window;
       await page.setViewportSize({ width: 1280, height: 900 });
       await page.emulateMedia({ colorScheme: 'light' });
-      await window.goto(path.replace('BLEU', bleu));
+      await window.goto(path.replace('BLEU', bleu).replace('EVALUE', evalue));
       await page.locator(loaded).first().waitFor();
       const light = await violations();
       await picture(name, 'large');
