@@ -49,6 +49,7 @@ const SECTIONS = [
   { to: '/', text: 'Tableau de bord', needs: 'dossiers' },
   { to: '/dossiers', text: 'Dossiers', needs: 'dossiers' },
   { to: '/echeances', text: 'Échéances', needs: 'dossiers' },
+  { to: '/registre', text: 'Registre', needs: 'nothing' },
   { to: '/abonnements', text: 'Abonnements', needs: 'session' },
   { to: '/procedures', text: 'Procédures', needs: 'nothing' },
 ] as const;
