@@ -36,6 +36,7 @@ const SCREENS: [name: string, path: string, loaded: string][] = [
   ['Échéances', '/echeances', 'tbody tr'],
   ['Échéances, a month', '/echeances?mois=2026-11&etat=all', '.calendrier li'],
   ['Registre', '/registre', 'article'],
+  ['Statistiques', '/statistiques', '.trace svg'],
   ['Abonnements', '/abonnements', 'h2'],
   ['Procédures', '/procedures', 'tbody tr'],
   ['a procedure', '/procedures/secnumcloud/1', '.declare'],
