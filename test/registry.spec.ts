@@ -195,7 +195,7 @@ describe('les statistiques', () => {
     const { body, headers } = await statistics(tokens.charge);
     expect(headers.get('x-position')).toMatch(/^\d+$/);
     const year = (n: number, years: Record<string, unknown>) => [{ year: n, ...years }];
-    const days = { count: 6, median: 43, p90: 43 };
+    const days = { count: 6, min: 43, q1: 43, median: 43, q3: 43, p90: 43, max: 43 };
     expect(body.durations[0]).toEqual({
       workflow: 'secnumcloud',
       from: 'depot',
@@ -215,6 +215,17 @@ describe('les statistiques', () => {
       { workflow: 'secnumcloud', jalon: 'suivi', count: 3 },
     ]);
     expect(body.ended).toEqual([{ workflow: 'secnumcloud', count: 2 }]);
+    const crossed = body.crossings.map(({ jalon, months }: { jalon: string; months: { count: number }[] }) => [
+      jalon,
+      months.reduce((sum, { count }) => sum + count, 0),
+    ]);
+    expect(crossed).toEqual([
+      ['depot', 6],
+      ['J0', 6],
+      ['J1', 6],
+      ['J2', 6],
+      ['J3', 5],
+    ]);
   });
 
   test('sont pour qui voit tous les dossiers et pour les abonnés', async () => {

@@ -17,6 +17,8 @@ export const SCREENS = [
   '/dossiers/:id/:view',
   '/dossiers/:id/:view/:item',
   '/echeances',
+  '/registre',
+  '/statistiques',
   '/abonnements',
   '/abonnements/:webhook',
   '/procedures',

@@ -124,8 +124,12 @@ const ofFailure = { requestId: ref('Uuid') };
 
 const durations = {
   count: { ...integer, description: 'Nombre de durées' },
+  min: { ...integer, description: 'La plus courte, en jours' },
+  q1: { ...integer, description: 'Durée qu’une sur quatre ne dépasse pas, en jours' },
   median: { type: 'number', description: 'Durée médiane, en jours' },
+  q3: { ...integer, description: 'Durée que trois sur quatre ne dépassent pas, en jours' },
   p90: { ...integer, description: 'Durée que neuf sur dix ne dépassent pas, en jours' },
+  max: { ...integer, description: 'La plus longue, en jours' },
 };
 const calendarToken = {
   id: ref('Uuid'),
@@ -326,6 +330,13 @@ const answers: Record<string, JsonSchema> = {
         to: words(MILESTONES),
         ...durations,
         years: listOf(object({ year: { ...integer, description: 'Année du second jalon' }, ...durations })),
+      }),
+    ),
+    crossings: listOf(
+      object({
+        workflow: text(),
+        jalon: text('Le jalon franchi ; « depot » : l’ouverture du dossier'),
+        months: listOf(object({ month: text('AAAA-MM'), count: integer })),
       }),
     ),
     inProgress: listOf(object({ workflow: text(), jalon: words(JALONS), count: integer })),

@@ -1267,19 +1267,45 @@ export interface components {
                 to: "J0" | "J1" | "J2" | "J3";
                 /** @description Nombre de durées */
                 count: number;
+                /** @description La plus courte, en jours */
+                min: number;
+                /** @description Durée qu’une sur quatre ne dépasse pas, en jours */
+                q1: number;
                 /** @description Durée médiane, en jours */
                 median: number;
+                /** @description Durée que trois sur quatre ne dépassent pas, en jours */
+                q3: number;
                 /** @description Durée que neuf sur dix ne dépassent pas, en jours */
                 p90: number;
+                /** @description La plus longue, en jours */
+                max: number;
                 years: {
                     /** @description Année du second jalon */
                     year: number;
                     /** @description Nombre de durées */
                     count: number;
+                    /** @description La plus courte, en jours */
+                    min: number;
+                    /** @description Durée qu’une sur quatre ne dépasse pas, en jours */
+                    q1: number;
                     /** @description Durée médiane, en jours */
                     median: number;
+                    /** @description Durée que trois sur quatre ne dépassent pas, en jours */
+                    q3: number;
                     /** @description Durée que neuf sur dix ne dépassent pas, en jours */
                     p90: number;
+                    /** @description La plus longue, en jours */
+                    max: number;
+                }[];
+            }[];
+            crossings: {
+                workflow: string;
+                /** @description Le jalon franchi ; « depot » : l’ouverture du dossier */
+                jalon: string;
+                months: {
+                    /** @description AAAA-MM */
+                    month: string;
+                    count: number;
                 }[];
             }[];
             inProgress: {

@@ -8,7 +8,7 @@ import { Navigate, Outlet, ScrollRestoration, useLocation, useMatches, useNaviga
 import { Keys, showKeys } from './keys.tsx';
 import { useLive } from './live.ts';
 import { Waiting } from './loaded.tsx';
-import { useDefaultWorkflow, useVersion } from './reading.ts';
+import { useDefaultWorkflow, useVersion, type Workflow } from './reading.ts';
 import { leave, type Session, useSession, whyAbsent } from './session.ts';
 import { hourOf } from './words.ts';
 
@@ -49,6 +49,8 @@ const SECTIONS = [
   { to: '/', text: 'Tableau de bord', needs: 'dossiers' },
   { to: '/dossiers', text: 'Dossiers', needs: 'dossiers' },
   { to: '/echeances', text: 'Échéances', needs: 'dossiers' },
+  { to: '/registre', text: 'Registre', needs: 'nothing' },
+  { to: '/statistiques', text: 'Statistiques', needs: 'all' },
   { to: '/abonnements', text: 'Abonnements', needs: 'session' },
   { to: '/procedures', text: 'Procédures', needs: 'nothing' },
 ] as const;
@@ -58,7 +60,14 @@ function Top({ session }: { session: Session | null }) {
   const navigate = useNavigate();
   const workflow = useDefaultWorkflow().data;
   const { data: version } = useVersion();
-  const sees = session?.roles.some((role) => workflow?.roles[role]?.sees !== 'none') ?? false;
+  const may = (does: (role: Workflow['roles'][string]) => boolean | undefined) =>
+    session?.roles.some((name) => !workflow || (workflow.roles[name] && does(workflow.roles[name]))) ?? false;
+  const shown = {
+    nothing: true,
+    session: session !== null,
+    dossiers: may(({ sees }) => sees !== 'none'),
+    all: may(({ sees, subscribes }) => sees === 'all' || subscribes),
+  };
   const current = SECTIONS.findLast(({ to }) => pathname === to || (to !== '/' && pathname.startsWith(`${to}/`)));
   const role = session?.roles.map((name) => workflow?.roles[name]?.label ?? name).join(', ');
   const who = [role, session?.nom, session?.org].filter(Boolean).join(' · ');
@@ -101,13 +110,11 @@ function Top({ session }: { session: Session | null }) {
           : [{ iconId: 'fr-icon-account-line' as const, text: 'Se connecter', linkProps: { to: '/connexion' } }]),
         headerFooterDisplayItem,
       ]}
-      navigation={SECTIONS.filter(({ needs }) => needs === 'nothing' || (needs === 'session' ? session : sees)).map(
-        ({ to, text }) => ({
-          text,
-          linkProps: { to },
-          isActive: current?.to === to,
-        }),
-      )}
+      navigation={SECTIONS.filter(({ needs }) => shown[needs]).map(({ to, text }) => ({
+        text,
+        linkProps: { to },
+        isActive: current?.to === to,
+      }))}
     />
   );
 }

@@ -25,6 +25,8 @@ const screens: RouteObject[] = [
     ],
   },
   { path: '/echeances', lazy: () => import('./echeances.tsx') },
+  { path: '/registre', lazy: () => import('./registre.tsx'), handle: { open: true } },
+  { path: '/statistiques', lazy: () => import('./statistiques.tsx') },
   { path: '/abonnements', lazy: () => import('./abonnements.tsx') },
   { path: '/abonnements/:webhook', lazy: () => import('./abonnement.tsx') },
   { path: '/procedures', lazy: () => import('./procedures.tsx'), handle: { open: true } },

@@ -41,10 +41,19 @@ export function describeStatistics(keeping: () => Keeping): void {
       ...durations,
       years,
     });
-    const one = (days: number) => ({ count: 1, median: days, p90: days });
+    const spread = (count: number, [min, q1, median, q3, p90, max]: number[]) => ({
+      count,
+      min,
+      q1,
+      median,
+      q3,
+      p90,
+      max,
+    });
+    const one = (days: number) => spread(1, Array(6).fill(days));
 
     test('ne disent rien tant qu’il n’y a pas de dossier', async () => {
-      expect(await read()).toEqual({ durations: [], inProgress: [], ended: [] });
+      expect(await read()).toEqual({ durations: [], crossings: [], inProgress: [], ended: [] });
     });
 
     test('comptent les durées d’un jalon à l’autre, et du dépôt au premier et au dernier, par année', async () => {
@@ -52,7 +61,7 @@ export function describeStatistics(keeping: () => Keeping): void {
       await led('2025-12-01', 60);
       const { durations } = await read();
       expect(durations).toEqual([
-        span('depot', 'J0', { count: 2, median: 45, p90: 60 }, [
+        span('depot', 'J0', spread(2, [30, 30, 45, 60, 60, 60]), [
           { year: 2025, ...one(30) },
           { year: 2026, ...one(60) },
         ]),
@@ -61,12 +70,24 @@ export function describeStatistics(keeping: () => Keeping): void {
       ]);
     });
 
-    test('donnent la médiane et le neuvième décile, au plus proche rang', async () => {
+    test('donnent les extrêmes, la médiane, les quartiles et le neuvième décile, au plus proche rang', async () => {
       for (let i = 1; i <= 20; i += 1) await led('2025-01-01', i);
       const [first] = (await read()).durations;
-      expect(first).toMatchObject({ from: 'depot', to: 'J0', count: 20, median: 10.5, p90: 18 });
+      expect(first).toMatchObject({ from: 'depot', to: 'J0', ...spread(20, [1, 5, 10.5, 15, 18, 20]) });
       await led('2025-01-01', 400);
-      expect((await read()).durations[0]).toMatchObject({ count: 21, median: 11, p90: 19 });
+      expect((await read()).durations[0]).toMatchObject(spread(21, [1, 6, 11, 16, 19, 400]));
+    });
+
+    test('disent combien de dossiers ont été ouverts et ont franchi chaque jalon, mois par mois', async () => {
+      await led('2025-01-01', 30, 100);
+      await led('2025-01-15', 16);
+      await led('2025-03-31');
+      const month = (name: string, count: number) => ({ month: name, count });
+      expect((await read()).crossings).toEqual([
+        { workflow: 'essai', jalon: 'depot', months: [month('2025-01', 2), month('2025-03', 1)] },
+        { workflow: 'essai', jalon: 'J0', months: [month('2025-01', 2)] },
+        { workflow: 'essai', jalon: 'J1', months: [month('2025-05', 1)] },
+      ]);
     });
 
     test('disent combien de dossiers avancent vers chaque jalon, et combien sont finis', async () => {

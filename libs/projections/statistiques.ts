@@ -21,7 +21,7 @@ const DEPOSIT = 'depot';
 /** How long dossiers took from one milestone to the next, and from the opening to the first and the last of them. */
 export const statistiques: Projection<Counted> = {
   name: 'statistiques',
-  version: 1,
+  version: 2,
   heads: 'statistiques',
   tables: {
     statistiques: {
@@ -42,7 +42,7 @@ export const statistiques: Projection<Counted> = {
         since: 'text',
         until: 'text',
         workflow: 'text',
-        year: 'integer',
+        month: 'text',
         days: 'integer',
       },
       key: ['dossier', 'since', 'until'],
@@ -105,7 +105,7 @@ function durationsUntil({ id, workflow, openedOn, crossed }: Counted, jalon: str
             since,
             until: jalon,
             workflow,
-            year: Number(until.slice(0, 4)),
+            month: until.slice(0, 7),
             days: daysBetween(from, until),
           },
         ],

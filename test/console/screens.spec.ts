@@ -43,6 +43,8 @@ const SCREENS: [name: string, path: string, loaded: string][] = [
   ['Rejouer, by effective date', '/dossiers/BLEU/rejouer?axe=effet&lecture=corrigee&pas=3', '.memoire'],
   ['Échéances', '/echeances', 'tbody tr'],
   ['Échéances, a month', '/echeances?mois=2026-11&etat=all', '.calendrier li'],
+  ['Registre', '/registre', 'article'],
+  ['Statistiques', '/statistiques', '.trace svg'],
   ['Abonnements', '/abonnements', 'h2'],
   ['Procédures', '/procedures', 'tbody tr'],
   ['a procedure', '/procedures/secnumcloud/1', '.declare'],

@@ -28,9 +28,15 @@ export class Stage {
 
   /** A window of somebody who chose a role; `url` when the server is reached some other way. */
   async window(role: string, who: { org?: string; nom?: string } = {}, look: Look = {}, url = this.server.url) {
+    const window = await this.visitor(look, url);
+    await window.logIn(role, who);
+    return window;
+  }
+
+  /** A window of somebody who is not logged in. */
+  async visitor(look: Look = {}, url = this.server.url): Promise<Window> {
     const window = await Window.open(this.browser, url, look);
     this.windows.push(window);
-    await window.logIn(role, who);
     return window;
   }
 
