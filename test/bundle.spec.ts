@@ -198,7 +198,7 @@ describe(`Ce qui y est changé se voit (graine ${seed}, reprise par JALON_SEED)`
     const facts = original.facts.flatMap((one, revision) => leaves(one, ['facts', String(revision)]));
     const draw = drawing(seed);
     const tried = LONG ? facts : facts.filter(() => draw(12) === 0);
-    expect(tried.length).toBeGreaterThan(80);
+    expect(tried.length).toBeGreaterThan(50);
     for (const path of tried) {
       const revision = Number(path[1]);
       const tampered = changed(original, path);

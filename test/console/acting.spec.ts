@@ -37,7 +37,7 @@ describe('two people at the same dossier', () => {
     await charge.send();
     const told = charge.page.getByRole('alert');
     await told.getByText('Le dossier a changé pendant que vous saisissiez').waitFor();
-    expect(await told.textContent()).toContain('Note ajoutée, par Chef de bureau');
+    await told.getByText('Note ajoutée, par Chef de bureau').waitFor();
     expect(await countOf(id)).toBe(4);
 
     await told.getByRole('button', { name: 'J’ai lu, reprendre ma saisie' }).click();
