@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { until } from '../eventually.ts';
 import { CENTRE, PRESTATAIRE } from '../parties.ts';
 import { Receiver } from '../receiver.ts';
 import { upTo } from '../walk.ts';
@@ -216,7 +217,7 @@ describe('what an evaluation found', () => {
 });
 
 describe('a connection that breaks', () => {
-  test('is told with its hour; when it is back, what happened meanwhile is there and the notice gone', async () => {
+  test('is told with its hour; when it is back, what happened meanwhile is there, and that is told', async () => {
     const id = await stage.lead(upTo('candidature.deposee'));
     const wire = await Wire.to(stage.server.url);
     const far = await stage.window('Chef de bureau', {}, {}, wire.url);
@@ -229,12 +230,53 @@ describe('a connection that breaks', () => {
     wire.mend();
     await far.page.getByText('2 faits.').waitFor();
     await far.page.getByText('Connexion perdue').waitFor({ state: 'detached' });
+    await far.page.getByRole('status').filter({ hasText: 'Connexion rétablie à' }).waitFor();
     // The browser itself complains of the connection that was cut.
     expect(far.faults.filter((fault) => !/net::ERR_/.test(fault))).toEqual([]);
     far.faults.length = 0;
     await far.close();
     await wire.close();
   }, 60_000);
+
+  test('a tab goes on listening when the one that listened for all is closed', async () => {
+    const id = await stage.lead(upTo('candidature.deposee'));
+    const listening = await stage.window('Directeur général');
+    await listening.goto(`/dossiers/${id}`);
+    await listening.page.getByText('1 fait.').waitFor();
+    const streams: string[] = [];
+    listening.context.on('response', (answer) => {
+      if (answer.url().endsWith('/api/events')) streams.push(answer.url());
+    });
+    const [other] = await Promise.all([
+      listening.context.waitForEvent('page'),
+      listening.page.evaluate(`window.open('/dossiers/${id}')`),
+    ]);
+    await other.getByText('1 fait.').waitFor();
+    expect(streams).toEqual([]);
+    await listening.page.close();
+    await until(async () => streams.length === 1);
+    await charge.goto(`/dossiers/${id}/agir`);
+    await charge.propose('Accusé de réception émis', { Référence: 'AR-10' });
+    await other.getByText('2 faits.').waitFor();
+    await listening.close();
+  }, 30_000);
+
+  test('a session that is over asks to log in again, and comes back to where one was', async () => {
+    const id = await stage.lead(upTo('candidature.deposee'));
+    const away = await stage.window('Chef de bureau', { nom: 'Dominique' });
+    await away.goto(`/dossiers/${id}`);
+    await away.page.getByText('1 fait.').waitFor();
+    // The token is no longer accepted: so the server says when the stream is asked for again.
+    await away.page.evaluate(`sessionStorage.setItem('jalon.session',
+      JSON.stringify({ ...JSON.parse(sessionStorage.getItem('jalon.session')), token: 'x.y.z' }))`);
+    await away.page.reload();
+    await away.page.getByText('Votre session a expiré').waitFor();
+    const card = away.page.getByRole('listitem').filter({ hasText: 'Chef de bureau' });
+    await card.getByRole('button').click();
+    await away.page.getByText('1 fait.').waitFor();
+    expect(new URL(away.page.url()).pathname).toBe(`/dossiers/${id}`);
+    await away.close();
+  }, 30_000);
 
   test('a proposal that got no answer is sent again under the same key, and is recorded once', async () => {
     const id = await stage.lead(upTo('candidature.deposee'));
