@@ -333,6 +333,75 @@ describe('subscriptions', () => {
     await receiver.close();
   }, 30_000);
 
+  test('an address that does not agree is told, as is what is wrong field by field, and what was typed is kept', async () => {
+    const receiver = await Receiver.open();
+    const { page } = charge;
+    receiver.agrees = { status: 405 };
+    await charge.goto('/abonnements');
+    await charge.fill({ Adresse: receiver.url, 'Types de faits': 'j9.*' });
+    await page.getByRole('button', { name: 'Créer l’abonnement' }).click();
+    await page.getByText('On attend un type de fait').waitFor();
+    await charge.fill({ 'Types de faits': 'candidature.*' });
+    await page.getByRole('button', { name: 'Créer l’abonnement' }).click();
+    await page
+      .getByRole('alert')
+      .filter({ hasText: /poignée de main|OPTIONS/ })
+      .waitFor();
+    expect(await page.getByLabel(/^Adresse/).inputValue()).toBe(receiver.url);
+    receiver.agrees = { status: 200, headers: { 'webhook-allowed-origin': '*' } };
+    await page.getByRole('button', { name: 'Créer l’abonnement' }).click();
+    await page.getByText('L’adresse a accepté la poignée de main').waitFor();
+    await receiver.close();
+  }, 30_000);
+
+  test('a webhook is changed, its secret replaced, and what was recorded is sent again; each attempt is in the log', async () => {
+    const receiver = await Receiver.open();
+    const { page } = charge;
+    await charge.goto('/abonnements');
+    await charge.fill({ Adresse: receiver.url, 'Types de faits': 'j0.*' });
+    await page.getByRole('button', { name: 'Créer l’abonnement' }).click();
+    const secret = page.getByText(/^whsec_/);
+    const first = await secret.textContent();
+    await page.getByRole('row').filter({ hasText: receiver.url }).getByRole('link').click();
+    await page.getByRole('button', { name: 'Modifier' }).click();
+    await charge.fill({ 'Types de faits': 'candidature.accuse-emis' });
+    await page.getByRole('button', { name: 'Enregistrer les changements' }).click();
+    await page.getByText('L’abonnement est modifié.').waitFor();
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Modifier');
+    await page.getByRole('definition').filter({ hasText: 'candidature.accuse-emis' }).waitFor();
+    await page.getByRole('button', { name: 'Changer le secret' }).click();
+    await secret.waitFor();
+    expect(await secret.textContent()).not.toBe(first);
+
+    receiver.answer = (_, count) => ({ status: count === 1 ? 503 : 204 });
+    const id = await stage.lead(upTo('candidature.accuse-emis'));
+    const sent = page.getByRole('row').filter({ hasText: 'Accusé de réception émis' }).first();
+    await sent.getByText('Envoyé').waitFor({ timeout: 20_000 });
+    expect(await sent.textContent()).toMatch(/503.*204/s);
+    const before = receiver.events.filter(({ subject }) => subject === id).length;
+    await page.getByLabel('Quoi').selectOption({ label: 'Tout, depuis le début' });
+    await page.getByRole('button', { name: 'Envoyer de nouveau' }).click();
+    await page.getByText('Les envois sont repris.').waitFor();
+    await until(async () => receiver.events.filter(({ subject }) => subject === id).length > before);
+    await page.getByRole('button', { name: 'Supprimer' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Supprimer' }).click();
+    await charge.heading('Abonnements').waitFor();
+    await receiver.close();
+  }, 60_000);
+
+  test('an administrateur suspends and removes what others set up, and changes nothing else of it', async () => {
+    const { page } = await stage.window('Administrateur');
+    await page.getByRole('navigation').getByRole('link', { name: 'Abonnements' }).click();
+    await page.getByRole('row').getByRole('link').first().click();
+    await page.getByRole('button', { name: 'Suspendre' }).click();
+    await page.getByText('L’abonnement est suspendu.').waitFor();
+    for (const name of ['Modifier', 'Changer le secret', 'Envoyer un essai', 'Envoyer de nouveau'])
+      expect(await page.getByRole('button', { name }).count()).toBe(0);
+    await page.getByRole('button', { name: 'Supprimer' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Supprimer' }).click();
+    await page.getByText('Aucun abonnement pour le moment.').waitFor();
+  }, 30_000);
+
   test('a calendar program is given an address that answers, until it is revoked', async () => {
     await charge.goto('/echeances');
     await charge.fill({ Nom: 'Téléphone' });
