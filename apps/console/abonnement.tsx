@@ -5,7 +5,7 @@ import { Input } from '@codegouvfr/react-dsfr/Input';
 import { createModal } from '@codegouvfr/react-dsfr/Modal';
 import { Select } from '@codegouvfr/react-dsfr/Select';
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
 import { whichFacts } from './abonnements.tsx';
 import { api, ask } from './client.ts';
@@ -15,8 +15,12 @@ import { type Delivery, pageOfDeliveries, useDefaultWorkflow, type Webhook } fro
 import { ToldOnce } from './secret.tsx';
 import { useSession } from './session.ts';
 import { DataTable } from './table.tsx';
+import { type Wanted, WebhookForm } from './webhook-form.tsx';
 import { WebhookState } from './webhook-state.tsx';
 import { momentInWords } from './words.ts';
+
+/** Deliveries are no facts, of which the console would be told: while one looks, they are read again so often. */
+const AGAIN_MS = 3_000;
 
 /** A webhook: how it is, what one can do with it, and the log of what was sent. */
 export function Component() {
@@ -24,6 +28,7 @@ export function Component() {
   const webhook = useQuery({
     queryKey: ['webhooks', id],
     queryFn: () => ask(api.GET('/api/webhooks/{webhook}', { params: { path: { webhook: id } } })),
+    refetchInterval: AGAIN_MS,
   });
   return (
     <Page title="Abonnement" trail={[{ label: 'Abonnements', to: '/abonnements' }]}>
@@ -75,13 +80,16 @@ function Head({ webhook }: { webhook: Webhook }) {
 const removal = createModal({ id: 'suppression', isOpenedByDefault: false });
 
 /** What one can do with it; an administrateur only suspends and resumes those of others. */
-function Acts({ webhook: { id, state, owner } }: { webhook: Webhook }) {
+function Acts({ webhook }: { webhook: Webhook }) {
+  const { id, state, owner } = webhook;
   const session = useSession();
   const navigate = useNavigate();
   const queries = useQueryClient();
   const { act, running, fault } = useAct();
   const [secret, setSecret] = useState<string | null>(null);
   const [said, say] = useState<string | null>(null);
+  const [changing, setChanging] = useState(false);
+  const opener = useRef<HTMLButtonElement>(null);
   const params = { params: { path: { webhook: id } } };
   const mine = owner.sub === session?.sub;
   const again = () => queries.invalidateQueries({ queryKey: ['webhooks'] });
@@ -107,6 +115,15 @@ function Acts({ webhook: { id, state, owner } }: { webhook: Webhook }) {
     setSecret((await ask(api.POST('/api/webhooks/{webhook}/rotate', params))).secret);
     return null;
   });
+  // Its own form says what went wrong with it.
+  const change = async (wanted: Wanted) => {
+    say(null);
+    await ask(api.PATCH('/api/webhooks/{webhook}', { ...params, body: wanted }));
+    await again();
+    setChanging(false);
+    opener.current?.focus();
+    say('L’abonnement est modifié.');
+  };
   const remove = doing(async () => {
     await ask(api.DELETE('/api/webhooks/{webhook}', params));
     await navigate('/abonnements');
@@ -125,6 +142,14 @@ function Acts({ webhook: { id, state, owner } }: { webhook: Webhook }) {
             </Button>
             <Button priority="secondary" disabled={running} onClick={() => void rotate()}>
               Changer le secret
+            </Button>
+            <Button
+              ref={opener}
+              priority="secondary"
+              nativeButtonProps={{ 'aria-expanded': changing }}
+              onClick={() => setChanging(!changing)}
+            >
+              Modifier
             </Button>
           </>
         )}
@@ -146,6 +171,18 @@ function Acts({ webhook: { id, state, owner } }: { webhook: Webhook }) {
           advice="L’ancien signe encore 24 heures à côté de lui. Copiez-le maintenant : il ne sera plus montré."
           text={secret}
         />
+      )}
+      {mine && changing && (
+        <section aria-labelledby="modifier">
+          <h2 id="modifier" className="fr-h4">
+            Modifier
+          </h2>
+          <WebhookForm
+            start={{ url: webhook.url, types: webhook.types ?? [], jalons: webhook.jalons ?? [] }}
+            action="Enregistrer les changements"
+            send={change}
+          />
+        </section>
       )}
       {mine && <Replay id={id} />}
     </>
@@ -213,6 +250,7 @@ function Deliveries({ webhook: { id } }: { webhook: Webhook }) {
   const page = useQuery({
     queryKey: ['webhooks', id, 'deliveries', state, cursor],
     queryFn: () => pageOfDeliveries(id, { ...(state ? { state } : {}), ...(cursor ? { cursor } : {}) }),
+    refetchInterval: AGAIN_MS,
     placeholderData: keepPreviousData,
   });
   const labelOf = (type: string | undefined) => workflow?.facts.find((fact) => fact.type === type)?.label ?? type ?? '';

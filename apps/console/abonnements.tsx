@@ -1,16 +1,14 @@
-import { Button } from '@codegouvfr/react-dsfr/Button';
-import { Checkbox } from '@codegouvfr/react-dsfr/Checkbox';
-import { Input } from '@codegouvfr/react-dsfr/Input';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { type FormEvent, useState } from 'react';
+import { useState } from 'react';
 import { Link } from 'react-router';
 import { api, ask } from './client.ts';
-import { Loaded, ProblemAlert, useAct } from './loaded.tsx';
+import { Loaded } from './loaded.tsx';
 import { Page } from './page.tsx';
-import { useDefaultWorkflow, type Webhook } from './reading.ts';
+import type { Webhook } from './reading.ts';
 import { ToldOnce } from './secret.tsx';
 import { useSession } from './session.ts';
 import { DataTable } from './table.tsx';
+import { type Wanted, WebhookForm } from './webhook-form.tsx';
 import { WebhookState } from './webhook-state.tsx';
 import { momentInWords } from './words.ts';
 
@@ -75,29 +73,11 @@ export function whichFacts(types: readonly string[] = [], jalons: readonly strin
 /** A new webhook: its secret is shown this once. */
 function Setup() {
   const queries = useQueryClient();
-  const { act, running, fault } = useAct();
-  const workflow = useDefaultWorkflow().data;
   const [secret, setSecret] = useState<string | null>(null);
-  const [jalons, setJalons] = useState<string[]>([]);
-  const milestones = [...new Set((workflow?.facts ?? []).flatMap(({ crosses }) => crosses ?? []))];
-  const stages = [...new Set((workflow?.facts ?? []).map(({ type }) => `${type.split('.')[0]}.*`))];
-  const submit = (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const form = event.currentTarget;
-    const given = new FormData(form);
-    const types = String(given.get('types') ?? '')
-      .split(/[\s,;]+/)
-      .filter(Boolean);
-    void act(async () => {
-      setSecret(null);
-      const made = await ask(
-        api.POST('/api/webhooks', { body: { url: String(given.get('url') ?? '').trim(), types, jalons } }),
-      );
-      setSecret(made.secret);
-      setJalons([]);
-      form.reset();
-      await queries.invalidateQueries({ queryKey: ['webhooks'] });
-    });
+  const send = async (wanted: Wanted) => {
+    setSecret(null);
+    setSecret((await ask(api.POST('/api/webhooks', { body: wanted }))).secret);
+    await queries.invalidateQueries({ queryKey: ['webhooks'] });
   };
   return (
     <section aria-labelledby="nouvel-abonnement" className="fr-mt-6w">
@@ -105,43 +85,11 @@ function Setup() {
       {secret && (
         <ToldOnce
           title="Abonnement créé"
-          advice="Voici le secret qui signe les envois. Copiez-le maintenant : il ne sera plus montré."
+          advice="L’adresse a accepté la poignée de main. Voici le secret qui signe les envois. Copiez-le maintenant : il ne sera plus montré."
           text={secret}
         />
       )}
-      <form onSubmit={submit}>
-        <Input
-          label="Adresse"
-          hintText="En https, et qui accepte la poignée de main de CloudEvents"
-          nativeInputProps={{ name: 'url', type: 'url', autoComplete: 'off' }}
-        />
-        <Input
-          label="Types de faits (facultatif)"
-          hintText="Exacts (j0.acceptee) ou par étape (j2.*), séparés par des virgules ; rien : tous"
-          nativeInputProps={{ name: 'types', list: 'etapes', autoComplete: 'off' }}
-        />
-        <datalist id="etapes">
-          {stages.map((stage) => (
-            <option key={stage} value={stage} />
-          ))}
-        </datalist>
-        <Checkbox
-          legend="Seulement les faits qui franchissent un jalon (facultatif)"
-          orientation="horizontal"
-          options={milestones.map((jalon) => ({
-            label: jalon,
-            nativeInputProps: {
-              checked: jalons.includes(jalon),
-              onChange: ({ target }) =>
-                setJalons(target.checked ? [...jalons, jalon] : jalons.filter((one) => one !== jalon)),
-            },
-          }))}
-        />
-        {fault && <ProblemAlert fault={fault} />}
-        <Button type="submit" disabled={running}>
-          {running ? 'Poignée de main…' : 'Créer l’abonnement'}
-        </Button>
-      </form>
+      <WebhookForm start={{ url: '', types: [], jalons: [] }} action="Créer l’abonnement" send={send} />
     </section>
   );
 }

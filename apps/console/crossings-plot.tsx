@@ -1,4 +1,5 @@
 import { scaleLinear, scaleTime } from 'd3-scale';
+import { Scrolling } from './scrolling.tsx';
 import { monthInWords } from './words.ts';
 
 const SIZE = { width: 1000, height: 320, left: 40, right: 90, top: 12, bottom: 32 };
@@ -38,7 +39,7 @@ export function CrossingsPlot({
   };
   return (
     <figure className="trace">
-      <div className="trace__cadre">
+      <Scrolling className="trace__cadre" label="Dossiers par jalon">
         <svg
           viewBox={`0 0 ${SIZE.width} ${SIZE.height}`}
           role="img"
@@ -69,7 +70,7 @@ export function CrossingsPlot({
             </text>
           ))}
         </svg>
-      </div>
+      </Scrolling>
     </figure>
   );
 }

@@ -1,4 +1,5 @@
 import { scaleLinear } from 'd3-scale';
+import { Scrolling } from './scrolling.tsx';
 import { counted } from './words.ts';
 
 const SIZE = { width: 1000, row: 52, left: 130, right: 30, foot: 40 };
@@ -19,7 +20,7 @@ export function DurationsPlot({ rows }: { rows: readonly { label: string; durati
   const bottom = rows.length * SIZE.row;
   return (
     <figure className="trace">
-      <div className="trace__cadre">
+      <Scrolling className="trace__cadre" label="Durées">
         <svg
           viewBox={`0 0 ${SIZE.width} ${bottom + SIZE.foot}`}
           role="img"
@@ -51,7 +52,7 @@ export function DurationsPlot({ rows }: { rows: readonly { label: string; durati
             </g>
           ))}
         </svg>
-      </div>
+      </Scrolling>
       <figcaption className="fr-text--sm">
         Le trait va de la plus courte à la plus longue, la boîte contient la moitié du milieu, la barre est la médiane,
         le losange la durée que neuf sur dix n’excèdent pas.

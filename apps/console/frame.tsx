@@ -3,7 +3,7 @@ import { Footer } from '@codegouvfr/react-dsfr/Footer';
 import { Header } from '@codegouvfr/react-dsfr/Header';
 import { Notice } from '@codegouvfr/react-dsfr/Notice';
 import { SkipLinks } from '@codegouvfr/react-dsfr/SkipLinks';
-import { Suspense } from 'react';
+import { Suspense, useState } from 'react';
 import { Navigate, Outlet, ScrollRestoration, useLocation, useMatches, useNavigate } from 'react-router';
 import { Keys, showKeys } from './keys.tsx';
 import { useLive } from './live.ts';
@@ -121,7 +121,8 @@ function Top({ session }: { session: Session | null }) {
 
 function Notices({ session }: { session: Session | null }) {
   const { data: version } = useVersion();
-  const lostAt = useLive(session);
+  const { lostAt, backAt } = useLive(session);
+  const [read, setRead] = useState<number | null>(null);
   return (
     <section aria-label="Avertissements">
       {version?.demonstration && (
@@ -134,9 +135,18 @@ function Notices({ session }: { session: Session | null }) {
       <div role="status">
         {lostAt && (
           <Notice
-            title={`Connexion perdue à ${hourOf(lostAt)}, reprise en cours`}
+            title={`Connexion perdue à ${hourOf(new Date(lostAt))}, reprise en cours`}
             description="Ce qui est affiché peut avoir changé depuis ; ce que vous saisissez est gardé."
             severity="warning"
+          />
+        )}
+        {backAt && backAt !== read && (
+          <Notice
+            title={`Connexion rétablie à ${hourOf(new Date(backAt))}`}
+            description="Ce qui a été enregistré entre-temps est repris."
+            severity="info"
+            isClosable
+            onClose={() => setRead(backAt)}
           />
         )}
       </div>

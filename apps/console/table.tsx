@@ -1,5 +1,6 @@
-import { type ReactNode, type RefObject, useEffect, useRef, useState } from 'react';
+import { type ReactNode, useRef } from 'react';
 import { Link } from 'react-router';
+import { useOverflow } from './scrolling.tsx';
 
 export type Column<T> = {
   label: string;
@@ -82,18 +83,4 @@ export function DataTable<T>({
       </div>
     </div>
   );
-}
-
-/** Whether something is wider than its frame: what scrolls must then be reached by keyboard. */
-function useOverflow(frame: RefObject<HTMLElement | null>): boolean {
-  const [overflows, setOverflows] = useState(false);
-  useEffect(() => {
-    const { current } = frame;
-    if (!current) return;
-    const seen = new ResizeObserver(() => setOverflows(current.scrollWidth > current.clientWidth));
-    seen.observe(current);
-    if (current.firstElementChild) seen.observe(current.firstElementChild);
-    return () => seen.disconnect();
-  }, [frame]);
-  return overflows;
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { until } from '../eventually.ts';
 import { CENTRE, PRESTATAIRE } from '../parties.ts';
 import { Receiver } from '../receiver.ts';
 import { upTo } from '../walk.ts';
@@ -216,7 +217,7 @@ describe('what an evaluation found', () => {
 });
 
 describe('a connection that breaks', () => {
-  test('is told with its hour; when it is back, what happened meanwhile is there and the notice gone', async () => {
+  test('is told with its hour; when it is back, what happened meanwhile is there, and that is told', async () => {
     const id = await stage.lead(upTo('candidature.deposee'));
     const wire = await Wire.to(stage.server.url);
     const far = await stage.window('Chef de bureau', {}, {}, wire.url);
@@ -229,12 +230,53 @@ describe('a connection that breaks', () => {
     wire.mend();
     await far.page.getByText('2 faits.').waitFor();
     await far.page.getByText('Connexion perdue').waitFor({ state: 'detached' });
+    await far.page.getByRole('status').filter({ hasText: 'Connexion rétablie à' }).waitFor();
     // The browser itself complains of the connection that was cut.
     expect(far.faults.filter((fault) => !/net::ERR_/.test(fault))).toEqual([]);
     far.faults.length = 0;
     await far.close();
     await wire.close();
   }, 60_000);
+
+  test('a tab goes on listening when the one that listened for all is closed', async () => {
+    const id = await stage.lead(upTo('candidature.deposee'));
+    const listening = await stage.window('Directeur général');
+    await listening.goto(`/dossiers/${id}`);
+    await listening.page.getByText('1 fait.').waitFor();
+    const streams: string[] = [];
+    listening.context.on('response', (answer) => {
+      if (answer.url().endsWith('/api/events')) streams.push(answer.url());
+    });
+    const [other] = await Promise.all([
+      listening.context.waitForEvent('page'),
+      listening.page.evaluate(`window.open('/dossiers/${id}')`),
+    ]);
+    await other.getByText('1 fait.').waitFor();
+    expect(streams).toEqual([]);
+    await listening.page.close();
+    await until(async () => streams.length === 1);
+    await charge.goto(`/dossiers/${id}/agir`);
+    await charge.propose('Accusé de réception émis', { Référence: 'AR-10' });
+    await other.getByText('2 faits.').waitFor();
+    await listening.close();
+  }, 30_000);
+
+  test('a session that is over asks to log in again, and comes back to where one was', async () => {
+    const id = await stage.lead(upTo('candidature.deposee'));
+    const away = await stage.window('Chef de bureau', { nom: 'Dominique' });
+    await away.goto(`/dossiers/${id}`);
+    await away.page.getByText('1 fait.').waitFor();
+    // The token is no longer accepted: so the server says when the stream is asked for again.
+    await away.page.evaluate(`sessionStorage.setItem('jalon.session',
+      JSON.stringify({ ...JSON.parse(sessionStorage.getItem('jalon.session')), token: 'x.y.z' }))`);
+    await away.page.reload();
+    await away.page.getByText('Votre session a expiré').waitFor();
+    const card = away.page.getByRole('listitem').filter({ hasText: 'Chef de bureau' });
+    await card.getByRole('button').click();
+    await away.page.getByText('1 fait.').waitFor();
+    expect(new URL(away.page.url()).pathname).toBe(`/dossiers/${id}`);
+    await away.close();
+  }, 30_000);
 
   test('a proposal that got no answer is sent again under the same key, and is recorded once', async () => {
     const id = await stage.lead(upTo('candidature.deposee'));
@@ -289,6 +331,75 @@ describe('subscriptions', () => {
     await charge.page.getByRole('dialog').getByRole('button', { name: 'Supprimer' }).click();
     await charge.page.getByText('Aucun abonnement pour le moment.').waitFor();
     await receiver.close();
+  }, 30_000);
+
+  test('an address that does not agree is told, as is what is wrong field by field, and what was typed is kept', async () => {
+    const receiver = await Receiver.open();
+    const { page } = charge;
+    receiver.agrees = { status: 405 };
+    await charge.goto('/abonnements');
+    await charge.fill({ Adresse: receiver.url, 'Types de faits': 'j9.*' });
+    await page.getByRole('button', { name: 'Créer l’abonnement' }).click();
+    await page.getByText('On attend un type de fait').waitFor();
+    await charge.fill({ 'Types de faits': 'candidature.*' });
+    await page.getByRole('button', { name: 'Créer l’abonnement' }).click();
+    await page
+      .getByRole('alert')
+      .filter({ hasText: /poignée de main|OPTIONS/ })
+      .waitFor();
+    expect(await page.getByLabel(/^Adresse/).inputValue()).toBe(receiver.url);
+    receiver.agrees = { status: 200, headers: { 'webhook-allowed-origin': '*' } };
+    await page.getByRole('button', { name: 'Créer l’abonnement' }).click();
+    await page.getByText('L’adresse a accepté la poignée de main').waitFor();
+    await receiver.close();
+  }, 30_000);
+
+  test('a webhook is changed, its secret replaced, and what was recorded is sent again; each attempt is in the log', async () => {
+    const receiver = await Receiver.open();
+    const { page } = charge;
+    await charge.goto('/abonnements');
+    await charge.fill({ Adresse: receiver.url, 'Types de faits': 'j0.*' });
+    await page.getByRole('button', { name: 'Créer l’abonnement' }).click();
+    const secret = page.getByText(/^whsec_/);
+    const first = await secret.textContent();
+    await page.getByRole('row').filter({ hasText: receiver.url }).getByRole('link').click();
+    await page.getByRole('button', { name: 'Modifier' }).click();
+    await charge.fill({ 'Types de faits': 'candidature.accuse-emis' });
+    await page.getByRole('button', { name: 'Enregistrer les changements' }).click();
+    await page.getByText('L’abonnement est modifié.').waitFor();
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Modifier');
+    await page.getByRole('definition').filter({ hasText: 'candidature.accuse-emis' }).waitFor();
+    await page.getByRole('button', { name: 'Changer le secret' }).click();
+    await secret.waitFor();
+    expect(await secret.textContent()).not.toBe(first);
+
+    receiver.answer = (_, count) => ({ status: count === 1 ? 503 : 204 });
+    const id = await stage.lead(upTo('candidature.accuse-emis'));
+    const sent = page.getByRole('row').filter({ hasText: 'Accusé de réception émis' }).first();
+    await sent.getByText('Envoyé').waitFor({ timeout: 20_000 });
+    expect(await sent.textContent()).toMatch(/503.*204/s);
+    const before = receiver.events.filter(({ subject }) => subject === id).length;
+    await page.getByLabel('Quoi').selectOption({ label: 'Tout, depuis le début' });
+    await page.getByRole('button', { name: 'Envoyer de nouveau' }).click();
+    await page.getByText('Les envois sont repris.').waitFor();
+    await until(async () => receiver.events.filter(({ subject }) => subject === id).length > before);
+    await page.getByRole('button', { name: 'Supprimer' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Supprimer' }).click();
+    await charge.heading('Abonnements').waitFor();
+    await receiver.close();
+  }, 60_000);
+
+  test('an administrateur suspends and removes what others set up, and changes nothing else of it', async () => {
+    const { page } = await stage.window('Administrateur');
+    await page.getByRole('navigation').getByRole('link', { name: 'Abonnements' }).click();
+    await page.getByRole('row').getByRole('link').first().click();
+    await page.getByRole('button', { name: 'Suspendre' }).click();
+    await page.getByText('L’abonnement est suspendu.').waitFor();
+    for (const name of ['Modifier', 'Changer le secret', 'Envoyer un essai', 'Envoyer de nouveau'])
+      expect(await page.getByRole('button', { name }).count()).toBe(0);
+    await page.getByRole('button', { name: 'Supprimer' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Supprimer' }).click();
+    await page.getByText('Aucun abonnement pour le moment.').waitFor();
   }, 30_000);
 
   test('a calendar program is given an address that answers, until it is revoked', async () => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Receiver } from '../receiver.ts';
 import { upTo } from '../walk.ts';
 import type { Window } from './browser.ts';
 import { Stage } from './stage.ts';
@@ -13,15 +14,22 @@ let window: Window;
 let bleu: string;
 /** A dossier led to J3, with findings open, planned and lifted. */
 let evalue: string;
+let receiver: Receiver;
+let webhook: string;
 
 beforeAll(async () => {
-  stage = await Stage.open({ JALON_SAMPLE: 'public' });
+  stage = await Stage.open({ JALON_SAMPLE: 'public', JALON_WEBHOOK_ALLOW: '127.0.0.0/8' });
+  receiver = await Receiver.open();
   window = await stage.window('Chargé de qualification', { nom: 'Camille Martin' });
   const { charge } = await stage.tokens();
   bleu = (await stage.call(charge, 'GET', '/api/dossiers?q=bleu')).body.items[0].id;
+  webhook = (await stage.call(charge, 'POST', '/api/webhooks', { url: receiver.url })).body.id;
   evalue = await stage.lead(upTo('j3.qualification-accordee'));
 }, 60_000);
-afterAll(() => stage.close());
+afterAll(async () => {
+  await stage.close();
+  await receiver.close();
+});
 
 /** Every screen: its address, and what is there once it has loaded. */
 const SCREENS: [name: string, path: string, loaded: string][] = [
@@ -45,7 +53,8 @@ const SCREENS: [name: string, path: string, loaded: string][] = [
   ['Échéances, a month', '/echeances?mois=2026-11&etat=all', '.calendrier li'],
   ['Registre', '/registre', 'article'],
   ['Statistiques', '/statistiques', '.trace svg'],
-  ['Abonnements', '/abonnements', 'h2'],
+  ['Abonnements', '/abonnements', 'tbody tr'],
+  ['an abonnement, what was sent', '/abonnements/WEBHOOK', 'tbody tr'],
   ['Procédures', '/procedures', 'tbody tr'],
   ['a procedure', '/procedures/secnumcloud/1', '.declare'],
   ['Accessibilité', '/accessibilite', 'h2'],
@@ -74,7 +83,7 @@ describe('every screen', () => {
       const { page } = window;
       await page.setViewportSize({ width: 1280, height: 900 });
       await page.emulateMedia({ colorScheme: 'light' });
-      await window.goto(path.replace('BLEU', bleu).replace('EVALUE', evalue));
+      await window.goto(path.replace('BLEU', bleu).replace('EVALUE', evalue).replace('WEBHOOK', webhook));
       await page.locator(loaded).first().waitFor();
       const light = await violations();
       await picture(name, 'large');

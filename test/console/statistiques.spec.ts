@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { until } from '../eventually.ts';
 import { fact, upTo, walkToJ3 } from '../walk.ts';
 import type { Window } from './browser.ts';
 import { Stage } from './stage.ts';
@@ -83,6 +84,17 @@ describe('statistics', () => {
     await page.reload();
     await page.getByRole('table', { name: 'Durées, en jours' }).waitFor();
     expect(await page.getByLabel('Année du second jalon').inputValue()).toBe('2024');
+  });
+
+  test('scroll within their frames on a small screen, by keyboard too', async () => {
+    const { page } = chef;
+    await page.setViewportSize({ width: 360, height: 800 });
+    const frame = page.getByRole('region', { name: 'Durées, tracé qui défile' });
+    await frame.focus();
+    await page.keyboard.press('ArrowRight');
+    await until(async () => (await frame.evaluate(({ scrollLeft }) => scrollLeft)) > 0);
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await frame.waitFor({ state: 'detached' });
   });
 
   test('are offered to those who see all dossiers and to subscribed systems, and refused to others who force them', async () => {
