@@ -136,7 +136,7 @@ export function tamper(
   folder: string,
   stream: string,
   revision: number,
-  column: 'data' | 'meta',
+  column: 'data' | 'meta' | 'type',
   change: (text: string) => string,
 ): void {
   const db = new Database(join(folder, 'journal.db'));

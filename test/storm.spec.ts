@@ -7,10 +7,11 @@ import {
   type StoredEvent,
 } from '@jalon/journal';
 import { collect } from '@jalon/journal/contract';
-import { openPostgresReadModels, type PostgresReadModels, PROJECTIONS } from '@jalon/projections';
+import { openPostgresReadModels, type PostgresReadModels } from '@jalon/projections';
 import { rowsOf } from '@jalon/projections/contract';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { projections } from '../apps/api/read-models.ts';
 import { carryOut } from '../apps/cli/hold.ts';
 import { Cluster } from './cluster.ts';
 import { Crowd } from './crowd.ts';
@@ -159,11 +160,11 @@ describe(`${CLIENTS} clients advance ${DOSSIERS} dossiers while nodes, projector
       const token = await auditeur();
       await until(async () => (await node().send('GET', path, { token })).status === 200);
       expect((await node().send('GET', path, { token })).body.items).toHaveLength(DOSSIERS);
-      const before = await rowsOf(readModels, PROJECTIONS);
+      const before = await rowsOf(readModels, projections);
       const health = async () => (await node().send('GET', '/health/ready')).body.readModels.projections;
-      expect(await health()).toMatchObject(PROJECTIONS.map(({ name }) => ({ projection: name, behind: 0, parked: 0 })));
+      expect(await health()).toMatchObject(projections.map(({ name }) => ({ projection: name, behind: 0, parked: 0 })));
       await carryOut(cluster.nodes[0]!.folder, { command: 'rebuild' }, () => undefined);
-      expect(await rowsOf(readModels, PROJECTIONS)).toEqual(before);
+      expect(await rowsOf(readModels, projections)).toEqual(before);
     },
     CALM_MS,
   );

@@ -81,10 +81,13 @@ describe('A history that this build cannot read', () => {
   });
 
   test('a fact was replaced by one that is not expected there, or that the procedure does not know', async () => {
-    const typed = (type: string) => (meta: string) => meta.replace(/"type":"[^"]+"/, `"type":"${type}"`);
-    tamper(office.folder, streamOf(id), 1, 'meta', typed('suivi.rouverte'));
+    const retype = (type: string) => {
+      tamper(office.folder, streamOf(id), 1, 'meta', (meta) => meta.replace(/"type":"[^"]+"/, `"type":"${type}"`));
+      tamper(office.folder, streamOf(id), 1, 'type', () => type);
+    };
+    retype('suivi.rouverte');
     await unreadable(/Fact 1 \(suivi.rouverte\) .*not accepted in demande.deposee/);
-    tamper(office.folder, streamOf(id), 1, 'meta', typed('demande.inventee'));
+    retype('demande.inventee');
     await unreadable(/Fact 1 \(demande.inventee\) .*not accepted in demande.deposee/);
   });
 

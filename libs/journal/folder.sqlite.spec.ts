@@ -123,7 +123,9 @@ describe('A data folder', () => {
       await journal.close();
       const beside = await readSqliteJournal(folder);
       expect([...beside.journal.streams()]).toEqual(['acces-2026-03-a', 'dossier-1', 'dossier-2']);
-      tamper("update events set type = 'autre.fait' where position = 3");
+      const db = new Database(log);
+      db.exec("update events set type = 'autre.fait' where position = 3");
+      db.close();
       await expect(collect(beside.journal.read('acces-2026-03-a'))).rejects.toThrow('position 3 are not those');
       await beside.journal.close();
       await beside.directory.close();
