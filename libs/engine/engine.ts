@@ -369,6 +369,9 @@ export class Engine {
           if (event.salt === undefined && !stored) await directory.drop(event.envelope.id);
           throw fault;
         }
+        // Nothing was written, and nobody will come back for it: without a key the next attempt has another id.
+        const isLost = unknown === undefined && event.digest === undefined;
+        if (isLost && event.salt === undefined) await directory.drop(event.envelope.id);
         // It may be stored after all: whoever comes next, a retry with its key above all, must look.
         if (unknown !== undefined) this.#dossiers.forget(id);
         throw unknown ?? fault;
