@@ -32,8 +32,11 @@ type Waiting = { record: LogRecord; done: () => void; failed: (fault: unknown) =
 /** Records in one append: what came while the one before it was under way. */
 const LARGEST_BATCH = 256;
 
-/** How often an append is made again whose outcome is unknown, or which another process forestalled. */
-const ATTEMPTS = 4;
+/** How often an append is made again which another process forestalled. */
+const ATTEMPTS = 8;
+
+/** How often one is made whose outcome stays unknown: somebody waits for it. */
+const TRIES = 2;
 
 /**
  * Chained streams without a workflow, one for each month or whatever `streamOf` says. Records that come while an append is
@@ -98,7 +101,7 @@ export class ChainedLog {
         await this.parts.journal.append(stream, revision, events);
         return;
       } catch (fault) {
-        if (!(fault instanceof OutcomeUnknown) || attempt === ATTEMPTS) throw fault;
+        if (!(fault instanceof OutcomeUnknown) || attempt === TRIES) throw fault;
       }
   }
 
