@@ -1,5 +1,5 @@
-import type { Caller } from '@jalon/engine';
-import { parisDate } from '@jalon/flow';
+import { type Caller, DossierNotFound, streamOf } from '@jalon/engine';
+import { parisDate, UUID } from '@jalon/flow';
 import {
   askedOf,
   ChainedLog,
@@ -14,6 +14,7 @@ import {
 } from '@jalon/journal';
 import { LRUCache } from 'lru-cache';
 import { malformed } from './http.ts';
+import { problemOf } from './problems.ts';
 
 /** What a record says happened. */
 export const ACCESS_TYPES = {
@@ -23,7 +24,6 @@ export const ACCESS_TYPES = {
   'acces.paquet-remis': 'Paquet de preuve remis',
   'acces.effacement-demande': 'Effacement demandé',
   'acces.efface': 'Effacement fait',
-  'acces.cle-creee': 'Clé de signature créée',
   'acces.cle-remplacee': 'Clé de signature remplacée',
 } as const;
 
@@ -44,6 +44,7 @@ export type AccessData = {
 export type AccessRequest = {
   id: string;
   method: string;
+  params: unknown;
   caller: Caller | null;
   routeOptions: { url?: string | undefined };
 };
@@ -103,16 +104,50 @@ export class Accesses {
     await this.#once('acces.faits-lus', request, seeing[0] as string, data);
   }
 
-  /** Records that the caller of a request was denied. @throws JournalUnavailable */
-  async denied(request: AccessRequest, problem: string, dossier: string | undefined): Promise<void> {
+  /** Records that a bundle of a dossier is handed over. @throws JournalUnavailable: then it must not be */
+  async handedOver(
+    request: AccessRequest,
+    dossier: string,
+    seeing: readonly string[],
+    revision: number,
+  ): Promise<void> {
+    const data = { operation: operationOf(request), dossier, revision };
+    await this.record('acces.paquet-remis', actorOf(request, seeing[0] as string), data, request.id);
+  }
+
+  /** Records that findings, which are confidential, are about to be shown: one record for each dossier. */
+  async findings(request: AccessRequest, shown: readonly { dossier: string; constat: string }[]): Promise<void> {
+    const role = request.caller?.roles[0] ?? 'aucun';
+    const operation = operationOf(request);
+    const dossiers = [...new Set(shown.map(({ dossier }) => dossier))];
+    const records = dossiers.map((dossier) => {
+      const constats = shown.filter((one) => one.dossier === dossier).map(({ constat }) => constat);
+      return this.#once('acces.faits-lus', request, role, { operation, dossier, constats });
+    });
+    await Promise.all(records);
+  }
+
+  /**
+   * Records what was thrown while answering, when it is a denial: a 403, or a 404 of a dossier that is there and not to be
+   * seen by the caller. @throws JournalUnavailable
+   */
+  async refused(request: AccessRequest, thrown: unknown): Promise<void> {
+    if (!request.caller) return;
+    const { status, type } = problemOf(thrown);
+    if (status === 403) await this.#denied(request, type, dossierOf(request));
+    else if (thrown instanceof DossierNotFound && (await eventAt(this.parts.journal, streamOf(thrown.id), 0)))
+      await this.#denied(request, type, thrown.id);
+  }
+
+  async #denied(request: AccessRequest, problem: string, dossier: string | undefined): Promise<void> {
     const role = request.caller?.roles[0] ?? 'aucun';
     const data = { operation: operationOf(request), problem, ...(dossier === undefined ? {} : { dossier }) };
     await this.#once('acces.refuse', request, role, data);
   }
 
   /** Records an act that is none of the two. @throws JournalUnavailable: then it must not be done */
-  async record(type: AccessType, actor: LogRecord['actor'], data: AccessData, correlationId: string): Promise<void> {
-    await this.#log.record({ type, actor, data, correlationId });
+  async record(type: AccessType, actor: LogRecord['actor'], data: AccessData, request?: string): Promise<void> {
+    await this.#log.record({ type, actor, data, correlationId: request ?? this.parts.entropy.uuid() });
   }
 
   /** A page of the log. @throws ProblemRaised 400 for a cursor that it did not give; JournalUnavailable */
@@ -132,7 +167,8 @@ export class Accesses {
         lookedAt += 1;
         const { stream, revision, effectiveAt } = event.envelope;
         next[stream] = revision + 1;
-        if (effectiveAt < from || effectiveAt > to || (dossier !== undefined && event.data.dossier !== dossier)) continue;
+        if (effectiveAt < from || effectiveAt > to || (dossier !== undefined && event.data.dossier !== dossier))
+          continue;
         found.push(event);
       }
     }
@@ -140,12 +176,11 @@ export class Accesses {
   }
 
   async #once(type: AccessType, request: AccessRequest, role: string, data: AccessData): Promise<void> {
-    const { iss, sub, org, name } = request.caller as Caller;
+    const { iss, sub } = request.caller as Caller;
     const key = JSON.stringify([type, iss, sub, role, data]);
     let recorded = this.#recent.get(key);
     if (!recorded) {
-      const actor = { iss, sub, role, ...(org === undefined ? {} : { org }), ...(name === undefined ? {} : { nom: name }) };
-      recorded = this.record(type, actor, data, request.id);
+      recorded = this.record(type, actorOf(request, role), data, request.id);
       this.#recent.set(key, recorded);
     }
     try {
@@ -178,14 +213,43 @@ export class Accesses {
       const label = ACCESS_TYPES[type as AccessType] ?? type;
       const meta = { stream, dataHash, correlationId, software, previousHash: envelope.previousHash, hash };
       const when = { effectiveAt, recordedAt };
-      return { id, type, label, revision, position: String(position), ...when, actor: { ...actor, ...nom }, data, meta };
+      return {
+        id,
+        type,
+        label,
+        revision,
+        position: String(position),
+        ...when,
+        actor: { ...actor, ...nom },
+        data,
+        meta,
+      };
     });
   }
 }
 
+/** The caller of a request as the log keeps it. */
+function actorOf(request: AccessRequest, role: string): LogRecord['actor'] {
+  const { iss, sub, org, name } = request.caller as Caller;
+  return { iss, sub, role, ...(org === undefined ? {} : { org }), ...(name === undefined ? {} : { nom: name }) };
+}
+
+/** Who acts by the command line: whoever may open the data folder. */
+export const OPERATOR: LogRecord['actor'] = {
+  iss: 'urn:jalon:exploitation',
+  sub: 'ligne-de-commande',
+  role: 'administrateur',
+};
+
 /** The route that a request took, without what is particular to it. */
 export function operationOf({ method, routeOptions }: AccessRequest): string {
   return `${method} ${routeOptions.url ?? ''}`;
+}
+
+/** The dossier that the address of a request names. */
+function dossierOf({ params, routeOptions }: AccessRequest): string | undefined {
+  const { id } = params as { id?: string };
+  return routeOptions.url?.startsWith('/api/dossiers/:id') && id !== undefined && UUID.test(id) ? id : undefined;
 }
 
 /** Numbers in order, as `3-5,9`. */
@@ -225,7 +289,10 @@ async function* merged(journal: Journal, from: Readonly<Record<string, number>>)
   for (;;) {
     let least = -1;
     for (const [i, head] of heads.entries())
-      if (!head.done && (least < 0 || head.value.position < (heads[least] as IteratorYieldResult<StoredEvent>).value.position))
+      if (
+        !head.done &&
+        (least < 0 || head.value.position < (heads[least] as IteratorYieldResult<StoredEvent>).value.position)
+      )
         least = i;
     if (least < 0) return;
     yield (heads[least] as IteratorYieldResult<StoredEvent>).value;

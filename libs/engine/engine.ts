@@ -42,7 +42,14 @@ import { type Conditions, type Entropy, type Identity, proposalIds } from './ide
 import { type PastMoment, type PastView, pastSituation, pastView, replay } from './past.ts';
 import { namedFact, type Proposal, readOpening, readProposal } from './proposal.ts';
 import { asEvent, asHappening, type Circumstances, requestDigest } from './record.ts';
-import { type DossierView, dossierView, type FactView, factViews, isWithheldFact } from './views.ts';
+import {
+  confidentialRevisions,
+  type DossierView,
+  dossierView,
+  type FactView,
+  factViews,
+  isWithheldFact,
+} from './views.ts';
 
 /** What the engine is made of. Clock and entropy are passed in: nothing inside reads the time or draws at random. */
 export type EngineParts = {
@@ -63,6 +70,9 @@ export type EngineParts = {
 
 /** An accepted fact, stored: new, or remembered from an earlier request with the same idempotency key. */
 export type Accepted = { dossier: Dossier; event: StoredEvent; seeing: readonly string[]; remembered: boolean };
+
+/** What a caller is shown that others are not: by which roles, and which facts. */
+export type Confidential = { seeing: readonly string[]; revisions: number[] };
 
 /** A fact of a replay, and where it left the dossier. */
 export type ReplayedStep = PastView & { event: FactView };
@@ -200,6 +210,15 @@ export class Engine {
     for await (const page of this.parts.journal.read(streamOf(id), range))
       items.push(...(await this.facts(dossier, page, seeing)));
     return items;
+  }
+
+  /**
+   * The revisions of a dossier's confidential facts that the caller is shown: those that the machine keeps something of,
+   * with `erasables` all of them. @throws DossierNotFound
+   */
+  async confidential(caller: Caller, id: string, shown: { erasables: boolean }): Promise<Confidential> {
+    const { dossier, seeing } = await this.see(caller, id);
+    return { seeing, revisions: confidentialRevisions(dossier, seeing, shown) };
   }
 
   /** Where a dossier stood at a moment of its past, by replay. @throws DossierNotFound, MomentNotFound, HistoryUnreadable */

@@ -1,4 +1,4 @@
-import { contextOf, hiddenMembers, type Possible, possible, visibleContext, isWithheld } from '@jalon/flow';
+import { contextOf, hiddenMembers, isWithheld, type Possible, possible, visibleContext } from '@jalon/flow';
 import {
   askedOf,
   behalfPerson,
