@@ -113,9 +113,10 @@ export class DossiersController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const { seeing, revisions } = await this.engine.confidential(callerOf(request), uuidOf(id), { erasables: false });
-    await this.product.accesses.read(request, id, seeing, revisions);
-    const view = await this.engine.show(callerOf(request), id);
+    const view = await this.engine.show(callerOf(request), uuidOf(id));
+    const { seeing, revisions } = await this.engine.confidential(callerOf(request), id, { erasables: false });
+    const shown = revisions.filter((revision) => revision <= view.revision);
+    await this.product.accesses.read(request, id, seeing, shown);
     reply.header('etag', `"${view.revision}"`).type(JSON_TYPE);
     return dossierAnswer(view);
   }

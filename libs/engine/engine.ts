@@ -230,12 +230,14 @@ export class Engine {
 
   /** Each fact of a dossier with where it left it, for who may see it. @throws DossierNotFound before the first */
   async replay(caller: Caller, id: string): Promise<AsyncGenerator<ReplayedStep>> {
-    const { seeing } = await this.see(caller, id);
-    return this.#steps(id, seeing);
+    const { dossier, seeing } = await this.see(caller, id);
+    return this.#steps(id, seeing, dossier.situation.revision);
   }
 
-  async *#steps(id: string, seeing: readonly string[]): AsyncGenerator<ReplayedStep> {
+  // No further than was known when it was asked for: who reads which facts is settled before the first one leaves.
+  async *#steps(id: string, seeing: readonly string[], last: number): AsyncGenerator<ReplayedStep> {
     for await (const { event, dossier } of replay(this.#dossiers, id)) {
+      if (event.envelope.revision > last) return;
       const [shown] = (await this.facts(dossier, [event], seeing)) as [FactView];
       yield { ...pastView(id, dossier.situation, 'recorded', seeing), event: shown };
     }
