@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Directory, DirectoryUnavailable, JournalRefused, openPostgresDirectory } from '@jalon/journal';
 import { describeDirectory } from '@jalon/journal/contract';
 import { execute, type Scratch, scratchDatabase } from '@jalon/projections/contract';
@@ -132,6 +134,26 @@ describe('a directory that several nodes share', () => {
     ).resolves.toBeUndefined();
   });
 
+  test('leaves no byte of what was erased in the files of its tables and indexes, once it was purged', async () => {
+    const node = await joins();
+    const names = Array.from({ length: 200 }, (_, i) => `Nom-Secret-${i}-de-Famille`);
+    for (const [i, name] of names.entries()) await node.commit({ ...person, sub: `p-${i}`, name });
+    await node.keep({ ...note, data: { texte: 'Texte-Secret-de-Note' } });
+    await node.keep({ ...note, id: 'note-2', data: { texte: 'Texte-Qui-Reste' } });
+    const held = async () => {
+      // What is only in memory yet is written.
+      await execute(server.url, 'checkpoint');
+      const bytes = bytesBelow(join(server.folder, 'data/base'));
+      return [...names, 'Texte-Secret-de-Note', 'Texte-Qui-Reste'].filter((text) => bytes.includes(text));
+    };
+    expect(await held()).toHaveLength(202);
+    for (let i = 1; i < names.length; i += 1) await node.forget(iss, `p-${i}`);
+    await node.drop(note.id);
+    await node.purge();
+    expect(await held()).toEqual(['Nom-Secret-0-de-Famille', 'Texte-Qui-Reste']);
+    expect((await node.payload('note-2'))?.data).toEqual({ texte: 'Texte-Qui-Reste' });
+  }, 30_000);
+
   test('is refused when a newer build made it, or somebody else', async () => {
     await (await joins()).commit(person);
     await execute(database.url, 'update jalon_personnes.layout set version = 99');
@@ -178,3 +200,9 @@ describe('a directory whose database goes away', () => {
     await expect(node.commit({ ...person, sub: 'b-18' })).rejects.toThrow(DirectoryUnavailable);
   });
 });
+
+/** Everything that the files below a folder hold. */
+function bytesBelow(folder: string): string {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return files.map(({ parentPath, name }) => readFileSync(join(parentPath, name), 'latin1')).join('\n');
+}

@@ -143,7 +143,7 @@ describe('the document', () => {
       expect(operation.summary).toMatch(/^\p{Lu}.{10,}/u);
       expect(tags).toEqual(expect.arrayContaining(operation.tags));
       const open =
-        !/^\/api\/(dossiers|deadlines$|calendar-tokens|findings|statistics|events|feed|webhooks|proofs\/inclusion)/.test(
+        !/^\/api\/(accesses|dossiers|deadlines$|calendar-tokens|findings|statistics|events|feed|webhooks|proofs\/inclusion)/.test(
           path,
         );
       expect([path, operation.security ?? []]).toEqual([path, open ? [] : [{ bearer: [] }]]);
@@ -247,6 +247,8 @@ describe('what it tells is true', () => {
       await checked(token, 'GET', `/api/dossiers/${id}/bundle`);
     for (const page of ['/api/checkpoints/latest', '/api/keys', '/api/proofs/consistency?from=1&to=1'])
       expect((await checked(null, 'GET', page)).status).toBe(200);
+    for (const query of ['', `?dossier=${id}`, '?limit=1&from=2025-07-01&to=2025-08-01', '?from=x', '?cursor=x'])
+      for (const token of [tokens.auditeur, tokens.charge, null]) await checked(token, 'GET', `/api/accesses${query}`);
     for (const query of ['', '?from=1&to=100000']) await checked(null, 'GET', `/api/proofs/consistency${query}`);
   });
 

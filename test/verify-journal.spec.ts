@@ -76,9 +76,9 @@ describe('Vérifier un journal', () => {
   test('tout tient : chaque flux, chaque point de contrôle ; le compte à la fin', async () => {
     const { ok, lines, report } = await verified();
     expect(ok).toBe(true);
-    expect(report).toMatchObject({ facts: 47, streams: 2, faults: [], whole: [], covered: 47 });
+    expect(report).toMatchObject({ facts: 49, streams: 4, faults: [], whole: [], covered: 49 });
     expect(report.checkpoints).toBeGreaterThan(0);
-    expect(lines.at(-2)).toMatch(/^47 faits en 2 flux vérifiés ; \d+ points de contrôle tiennent, jusqu'au fait 47\.$/);
+    expect(lines.at(-2)).toMatch(/^49 faits en 4 flux vérifiés ; \d+ points de contrôle tiennent, jusqu'au fait 49\.$/);
   });
 
   test.each<[string, () => void, string]>([
@@ -147,7 +147,7 @@ describe('Vérifier un journal', () => {
 
   test.each<[string, string, RegExp[]]>([
     ['un fait ôté au milieu', `delete from events where position = 7`, [/positions? n'ont pas de fait|racine|couvre/]],
-    ['le dernier fait ôté', 'delete from events where position = 47', [/couvre 47 faits, et le journal n'en a que 46/]],
+    ['le dernier fait ôté', 'delete from events where position = 49', [/couvre 49 faits, et le journal n'en a que 48/]],
     ['les derniers points de contrôle', 'delete from events where position > 30', [/racine|couvre/]],
   ])('%s : le journal en son entier est en cause', async (_, sql, [says]) => {
     where('journal.db', sql);
@@ -160,11 +160,11 @@ describe('Vérifier un journal', () => {
     const file = join(folder, 'garde.txt');
     writeFileSync(file, kept);
     expect((await verified({ checkpoints: [file] })).ok).toBe(true);
-    where('journal.db', 'delete from events where position = 47');
+    where('journal.db', 'delete from events where position = 49');
     rmSync(join(folder, 'preuve.db'));
     expect((await verified()).ok).toBe(true);
     expect((await verified({ checkpoints: [file] })).report.whole).toEqual([
-      expect.stringContaining('couvre 47 faits'),
+      expect.stringContaining('couvre 49 faits'),
     ]);
   });
 
@@ -220,7 +220,7 @@ describe('La commande', () => {
     const after = await jalon('verify', '--journal', folder, '--json');
     expect([after.code, JSON.parse(after.stdout)]).toEqual([
       0,
-      expect.objectContaining({ ok: true, facts: 54, covered: 54 }),
+      expect.objectContaining({ ok: true, facts: 56, covered: 56 }),
     ]);
   });
 
@@ -236,7 +236,7 @@ describe('La commande', () => {
     const file = join(folder, 'journal.jsonl');
     await exportTo(file, { folder }, silent);
     const whole = await jalon('verify', '--archive', file);
-    expect([whole.code, whole.stdout]).toEqual([0, expect.stringMatching(/^47 faits en 2 flux/)]);
+    expect([whole.code, whole.stdout]).toEqual([0, expect.stringMatching(/^49 faits en 4 flux/)]);
     const text = readFileSync(file, 'utf8');
     writeFileSync(file, text.replace('"periode":"2027"', '"periode":"2028"'));
     const changed = await jalon('verify', '--archive', file);
@@ -262,7 +262,7 @@ describe('La commande', () => {
 
 test('Un journal dans EventStoreDB se vérifie, et a le même arbre', async () => {
   const store = await startEventStore({ folder: join(folder, 'eventstore') });
-  const own = join(folder, 'noeud');
+  const own = join(folder, 'serveur');
   const server = await run({ folder: own, now, env: { ESDB_URL: store.connectionString } });
   const tokens = await namedParties(server);
   await fortyFacts(server, tokens);
@@ -272,7 +272,7 @@ test('Un journal dans EventStoreDB se vérifie, et a le même arbre', async () =
   expect(server.alarms).toEqual([]);
   const house = { folder: own, eventStore: store.connectionString };
   const { ok, report } = await verified({ house });
-  expect([ok, report]).toEqual([true, expect.objectContaining({ facts: 40, streams: 1, faults: [], covered: 40 })]);
+  expect([ok, report]).toEqual([true, expect.objectContaining({ facts: 42, streams: 3, faults: [], covered: 42 })]);
   expect(before).toMatch(/^jalon-/);
   await store.stop();
 }, 60_000);

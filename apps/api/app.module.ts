@@ -1,6 +1,7 @@
 import { Streams } from '@jalon/delivery';
 import type { DynamicModule } from '@nestjs/common';
 import type { Logger } from 'pino';
+import { AccessesController } from './accesses.controller.ts';
 import { CalendarTokensController } from './calendar-tokens.controller.ts';
 import type { Config } from './config.ts';
 import { DeadlinesController } from './deadlines.controller.ts';
@@ -35,6 +36,7 @@ export function appModule(product: Product, config: Config, tokens: Tokens, log:
     controllers: config.JALON_ROLES.includes('api')
       ? [
           DossiersController,
+          AccessesController,
           PastController,
           ProofController,
           ReadModelsController,

@@ -2,6 +2,8 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { OPERATOR } from './accesses.ts';
+import { type Erasure, erase } from './erase.ts';
 import { ImportRefused, importWhileServing } from './import.ts';
 import { listKeys, rotateKey } from './keys.ts';
 import type { Product } from './product.ts';
@@ -13,6 +15,9 @@ export type Order =
   | { command: 'sample' }
   | { command: 'rebuild'; projection?: string }
   | { command: 'keys'; act: 'list' | 'rotate' }
+  | { command: 'erase'; erasure: Erasure }
+  /** The journal and the directory are about to be written into this file. */
+  | { command: 'exporting'; file: string }
   /** `elsewhere`: other stores than those of the server were named. */
   | { command: 'import'; file: string; elsewhere: boolean };
 
@@ -32,7 +37,12 @@ export async function perform(product: Product, order: Order, say: (progress: st
       );
     return importWhileServing(order.file, product, say);
   }
-  if (order.command === 'keys') return order.act === 'rotate' ? rotateKey(product.proving) : listKeys(product.proving);
+  if (order.command === 'keys') return order.act === 'rotate' ? rotated(product) : listKeys(product.proving);
+  if (order.command === 'erase') return erase(product, order.erasure);
+  if (order.command === 'exporting') {
+    await product.accesses.record('acces.exporte', OPERATOR, { operation: 'jalon export', fichier: order.file });
+    return 'Inscrit au journal des accès.';
+  }
   if (order.command !== 'rebuild') throw new RangeError('Commande inconnue du serveur : est-il de la même version ?');
   const started = performance.now();
   if (order.projection === 'preuve') {
@@ -45,6 +55,12 @@ export async function perform(product: Product, order: Order, say: (progress: st
   );
   const names = which === 'all' ? projections.map(({ name }) => name) : which;
   return `Vues reconstruites en ${((performance.now() - started) / 1000).toFixed(1)} s : ${names.join(', ')}.`;
+}
+
+async function rotated({ proving, accesses }: Product): Promise<string> {
+  const done = await rotateKey(proving);
+  await accesses.record('acces.cle-remplacee', OPERATOR, { operation: 'jalon keys rotate' });
+  return done;
 }
 
 /** Where the server of a data folder listens for the command line: a socket that only its owner may open. */

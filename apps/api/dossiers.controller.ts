@@ -13,7 +13,7 @@ import {
 } from './http.ts';
 import { Facts } from './metrics.ts';
 import { LIMIT } from './schemas.ts';
-import { ENGINE, type Engine } from './wiring.ts';
+import { ENGINE, type Engine, PRODUCT, type Product } from './wiring.ts';
 
 const READING = ['introuvable', 'journal-indisponible', 'historique-illisible'] as const;
 const PROPOSING = [
@@ -29,6 +29,7 @@ const PROPOSING = [
 export class DossiersController {
   constructor(
     @Inject(ENGINE) private readonly engine: Engine,
+    @Inject(PRODUCT) private readonly product: Product,
     private readonly facts: Facts,
   ) {}
 
@@ -113,6 +114,9 @@ export class DossiersController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const view = await this.engine.show(callerOf(request), uuidOf(id));
+    const { seeing, revisions } = await this.engine.confidential(callerOf(request), id, { erasables: false });
+    const shown = revisions.filter((revision) => revision <= view.revision);
+    await this.product.accesses.read(request, id, seeing, shown);
     reply.header('etag', `"${view.revision}"`).type(JSON_TYPE);
     return dossierAnswer(view);
   }
@@ -147,6 +151,9 @@ export class DossiersController {
     const { dossier } = await this.engine.see(caller, uuidOf(id));
     const items = await this.engine.history(caller, id, from, count);
     const last = items.at(-1)?.revision ?? from;
+    const { seeing, revisions } = await this.engine.confidential(caller, id, { erasables: true });
+    const shown = revisions.filter((revision) => revision > from && revision <= last);
+    await this.product.accesses.read(request, id, seeing, shown);
     if (last >= dossier.situation.revision) return pageAnswer(items, undefined);
     const next = nextLink(`/api/dossiers/${id}/facts`, { after: last, limit: count });
     reply.header('link', `<${next}>; rel="next"`);

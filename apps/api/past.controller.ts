@@ -15,7 +15,7 @@ import {
   uuidOf,
 } from './http.ts';
 import { ref } from './schemas.ts';
-import { ENGINE, type Engine } from './wiring.ts';
+import { ENGINE, type Engine, PRODUCT, type Product } from './wiring.ts';
 
 const READING = ['introuvable', 'journal-indisponible', 'historique-illisible'] as const;
 
@@ -25,7 +25,10 @@ const REVISION = { type: 'integer', minimum: 0 };
 /** Any past state of a dossier, by replay of its history: what an auditor asks. */
 @Controller('api/dossiers/:id')
 export class PastController {
-  constructor(@Inject(ENGINE) private readonly engine: Engine) {}
+  constructor(
+    @Inject(ENGINE) private readonly engine: Engine,
+    @Inject(PRODUCT) private readonly product: Product,
+  ) {}
 
   @Get('state')
   @Documented({
@@ -55,7 +58,9 @@ export class PastController {
       effectiveAt: ['effectiveAt', query.effectiveAt],
       corrected: ['corrected', query.corrected],
     });
-    return this.engine.past(callerOf(request), uuidOf(id), moment);
+    const view = await this.engine.past(callerOf(request), uuidOf(id), moment);
+    await this.#told(request, id, { erasables: false }, view.revision);
+    return view;
   }
 
   @Get('diff')
@@ -98,6 +103,7 @@ export class PastController {
     const caller = callerOf(request);
     const before = await this.engine.past(caller, uuidOf(id), from);
     const after = await this.engine.past(caller, id, to);
+    await this.#told(request, id, { erasables: false }, Math.max(before.revision, after.revision));
     reply.type('application/json-patch+json; charset=utf-8');
     return JSON.stringify(difference(before, after));
   }
@@ -115,9 +121,17 @@ export class PastController {
   })
   async replay(@Param('id') id: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const steps = await this.engine.replay(callerOf(request), uuidOf(id));
+    await this.#told(request, id, { erasables: true });
     const first = await steps.next();
     reply.type('application/x-ndjson; charset=utf-8');
     await reply.send(Readable.from(lines(first, steps), { objectMode: false }));
+  }
+
+  /** Records what the caller is about to be shown that others are not, up to a revision. */
+  async #told(request: FastifyRequest, id: string, shown: { erasables: boolean }, upTo = Number.MAX_SAFE_INTEGER) {
+    const { seeing, revisions } = await this.engine.confidential(callerOf(request), id, shown);
+    const told = revisions.filter((revision) => revision <= upTo);
+    await this.product.accesses.read(request, id, seeing, told);
   }
 }
 

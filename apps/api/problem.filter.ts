@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Accesses } from './accesses.ts';
 import { type ProblemName, problem, problemOf } from './problems.ts';
 import { TokenRefused } from './tokens.ts';
 
@@ -11,9 +12,18 @@ const RETRY_AFTER = '2';
 /** Everything thrown while answering leaves as a problem document; what was not foreseen is logged whole and told not at all. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  catch(thrown: unknown, host: ArgumentsHost): void {
+  constructor(private readonly accesses: Pick<Accesses, 'refused'>) {}
+
+  async catch(thrown: unknown, host: ArgumentsHost): Promise<void> {
     const http = host.switchToHttp();
-    sendProblem(thrown, http.getRequest(), http.getResponse());
+    const request: FastifyRequest = http.getRequest();
+    try {
+      await this.accesses.refused(request, thrown);
+    } catch (err) {
+      // Whoever was denied is told so all the same: nothing is shown by it.
+      request.log.warn({ err }, 'a denial could not be recorded');
+    }
+    sendProblem(thrown, request, http.getResponse());
   }
 }
 

@@ -27,9 +27,11 @@ import {
 } from '@jalon/projections';
 import { catalogue, constats, registre } from '@jalon/workflows';
 import manifest from '../../package.json' with { type: 'json' };
+import { Accesses } from './accesses.ts';
 import { openTimekeeper, type Timekeeper } from './clock.ts';
 import { Config } from './config.ts';
 import { type Leaving, openLeaving } from './delivery.ts';
+import { nodeName } from './node-name.ts';
 import { openProving, type Proving } from './proof.ts';
 import { type Alarm, followJournal } from './read-models.ts';
 
@@ -64,6 +66,8 @@ export type Product = {
   statistics: StatisticsReader;
   /** What leaves, to streams, the feed and webhooks. */
   leaving: Leaving;
+  /** Who read what is withheld from others, who was denied, what was exported or erased. */
+  accesses: Accesses;
   /** What makes true what a date does. */
   timekeeper: Timekeeper;
   /** The log of proofs over all facts, and who signs it. */
@@ -101,6 +105,8 @@ export async function openProduct(
       factsHeld: FACTS_HELD,
       acknowledged: await tipOf(journal, alarm),
     });
+    const entropy = { uuid: randomUUID, salt };
+    const accesses = new Accesses({ journal, directory, clock, entropy, software: SOFTWARE, node: nodeName(folder) });
     const { DATABASE_URL } = config;
     const kept = DATABASE_URL === undefined ? await openKept(folder) : openPostgresKept(DATABASE_URL);
     const following = followJournal(folder, journal, alarm, config).catch(async (fault) => {
@@ -145,7 +151,20 @@ export async function openProduct(
     };
     const keeping = { engine, journal, projector, deadlines: read.deadlines, clock, salt, software: SOFTWARE, alarm };
     const timekeeper = openTimekeeper(keeping, config, shared);
-    return { folder, journal, soleWriter, directory, engine, ...read, leaving, timekeeper, proving, clock, close };
+    return {
+      folder,
+      journal,
+      soleWriter,
+      directory,
+      engine,
+      ...read,
+      leaving,
+      accesses,
+      timekeeper,
+      proving,
+      clock,
+      close,
+    };
   } catch (fault) {
     await closeLog();
     throw fault;

@@ -120,6 +120,7 @@ export class ProofController {
     for await (const page of journal.read(streamOf(id), { to: dossier.situation.revision })) events.push(...page);
     const facts = events.map(({ envelope, position }) => ({ id: envelope.id, position }));
     const { proofs, checkpoint } = await proving.prover.inclusions(facts);
+    await this.product.accesses.handedOver(request, id, seeing, dossier.situation.revision);
     reply.type('application/vnd.jalon.bundle+json; charset=utf-8');
     reply.header('content-disposition', `attachment; filename="dossier-${id}.bundle.json"`);
     return makeBundle({

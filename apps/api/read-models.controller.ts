@@ -60,14 +60,15 @@ export class ReadModelsController {
     const caller = callerOf(request);
     uuidOf(id);
     await caughtUp(this.product, reply, minPosition);
-    const timeline = await this.#timelines.json(caller, id);
+    const timeline = await this.#timelines.read(caller, id);
     if (timeline === null) {
       // Not there, not to be seen, or set aside by this read model, which the journal tells apart.
       await this.product.engine.see(caller, id);
       throw new ProblemRaised('lecture-en-retard', 'Cette vue ne suit plus ce dossier : /health/ready dit pourquoi.');
     }
+    await this.product.accesses.read(request, id, timeline.seeing, timeline.confidential);
     reply.type(JSON_TYPE);
-    return timeline;
+    return timeline.json;
   }
 
   @Get()

@@ -199,6 +199,20 @@ const answers: Record<string, JsonSchema> = {
   ),
   History: page({ anyOf: [ref('Fact'), ref('WithheldFact')] }),
 
+  AccessPage: page(
+    object({
+      id: ref('Uuid'),
+      type: text('Ce qui a eu lieu'),
+      label: text(),
+      revision: ref('Revision'),
+      position: ref('Position'),
+      effectiveAt: ref('Date'),
+      recordedAt: ref('Instant'),
+      actor,
+      data: { type: 'object', description: 'L’opération, le dossier, les révisions montrées' },
+      meta: { type: 'object', description: 'Le flux, sa chaîne et l’empreinte' },
+    }),
+  ),
   PastState: object(past),
   ReplayStep: object({ ...past, event: { anyOf: [ref('Fact'), ref('WithheldFact')] } }),
   Patch: listOf(
@@ -598,6 +612,14 @@ export const DEADLINE_QUERY: Record<string, JsonSchema> = {
 };
 
 /** Schemas of the query of the findings. */
+export const ACCESS_QUERY = {
+  dossier: { ...ref('Uuid'), description: 'Seulement ce dossier' },
+  from: { ...ref('Date'), description: 'Depuis ce jour, compris' },
+  to: { ...ref('Date'), description: 'Jusqu’à ce jour, compris' },
+  cursor: text('Donné par « next »'),
+  limit: LIMIT,
+};
+
 export const FINDING_QUERY: Record<string, JsonSchema> = {
   dossier: ref('Uuid'),
   exigence: text('Numéro de l’exigence, « 9.5.b »'),

@@ -90,7 +90,7 @@ export async function createServer(
     logger: false,
     abortOnError: false,
   });
-  app.useGlobalFilters(new ProblemFilter());
+  app.useGlobalFilters(new ProblemFilter(product.accesses));
   logAndMeasure(fastify, app.get(Metrics));
   serveDocumentation(app, config);
   await app.init();

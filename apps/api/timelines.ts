@@ -9,11 +9,14 @@ import type { Product } from './product.ts';
 const KEPT = 8_000_000;
 const KEPT_MS = 60_000;
 
+/** A timeline as JSON in UTF-8, by which roles it is seen, and the revisions of the confidential facts in it. */
+export type ToldTimeline = { json: Buffer; seeing: readonly string[]; confidential: number[] };
+
 /** The timelines of dossiers as JSON in UTF-8, each for those who see the same of it. */
 export class Timelines {
-  readonly #answers = new LRUCache<string, { position: string; json: Buffer }>({
+  readonly #answers = new LRUCache<string, { position: string; told: ToldTimeline }>({
     maxSize: KEPT,
-    sizeCalculation: ({ json }) => json.byteLength,
+    sizeCalculation: ({ told }) => told.json.byteLength,
     ttl: KEPT_MS,
   });
 
@@ -23,7 +26,7 @@ export class Timelines {
    * The timeline of a dossier as the caller may see it; null when the read model has none, or none to show to the caller.
    * Who sees it is told by the read model itself, so that reading folds no history.
    */
-  async json(caller: Caller, id: string): Promise<Buffer | null> {
+  async read(caller: Caller, id: string): Promise<ToldTimeline | null> {
     const { timelines, engine, directory } = this.product;
     const standing = await timelines.standing(id);
     const seeing = standing ? seers(caller, standing) : [];
@@ -33,9 +36,10 @@ export class Timelines {
     const { erasures } = directory;
     const key = `${id} ${seeing.join()} ${today} ${erasures}`;
     const known = erasures === null ? undefined : this.#answers.get(key);
-    if (known?.position === standing.position) return known.json;
+    if (known?.position === standing.position) return known.told;
 
     let whole = false;
+    const confidential: number[] = [];
     const published = catalogue.find(standing.workflow.name, standing.workflow.version);
     const timeline = await timelines.read(id, {
       today,
@@ -45,11 +49,15 @@ export class Timelines {
         whole = disclosed.whole;
         return disclosed;
       },
+      onShown: (revision, type) => {
+        if (published?.facts.get(type)?.withheldFrom?.length) confidential.push(revision);
+      },
     });
     if (!timeline) return null;
     const json = Buffer.from(JSON.stringify(timeline));
-    if (whole && erasures !== null) this.#answers.set(key, { position: timeline.position, json });
-    return json;
+    const told = { json, seeing, confidential: confidential.sort((a, b) => a - b) };
+    if (whole && erasures !== null) this.#answers.set(key, { position: timeline.position, told });
+    return told;
   }
 }
 

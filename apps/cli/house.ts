@@ -1,3 +1,4 @@
+import { randomBytes, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { Readable } from 'node:stream';
@@ -14,7 +15,11 @@ import {
   readSqliteDirectory,
   readSqliteJournal,
 } from '@jalon/journal';
+import { Accesses, OPERATOR } from '../api/accesses.ts';
 import { importFile } from '../api/import.ts';
+import { nodeName } from '../api/node-name.ts';
+import { SOFTWARE } from '../api/product.ts';
+import { askServer } from './hold.ts';
 
 /** Where a log lies: in a data folder or in EventStoreDB; and its directory of persons: in the folder, or in PostgreSQL. */
 export type House = { folder: string; eventStore?: string; database?: string };
@@ -29,9 +34,35 @@ export async function exportTo(file: string, house: House, say: (line: string) =
   try {
     const progress = (events: number) => say(`${events} faits`);
     const beside = `${file}.partiel`;
-    await pipeline(Readable.from(archiveOf(journal, directory, progress)), createWriteStream(beside, { mode: 0o600 }));
+    const lines = archiveOf(journal, directory, progress);
+    // Where it ends is settled by its first line: what the log is told of the export comes after.
+    const first = await lines.next();
+    await recordExport(file, house);
+    const whole = Readable.from(preceded(first.value as string, lines));
+    await pipeline(whole, createWriteStream(beside, { mode: 0o600 }));
     await rename(beside, file);
     return `Exporté dans ${file}.`;
+  } finally {
+    await close();
+  }
+}
+
+async function* preceded(first: string, others: AsyncGenerator<string>): AsyncGenerator<string> {
+  yield first;
+  yield* others;
+}
+
+/** Tells the log of accesses, by the server that runs on the folder when there is one, before anything leaves. */
+async function recordExport(file: string, house: House): Promise<void> {
+  const order = { command: 'exporting', file } as const;
+  if ((await askServer(house.folder, order, () => undefined)) !== null) return;
+  const { journal, directory, close } = await openForWriting(house);
+  try {
+    const entropy = { uuid: randomUUID, salt: () => randomBytes(16).toString('hex') };
+    const clock = () => new Date();
+    const node = nodeName(house.folder);
+    const accesses = new Accesses({ journal, directory, clock, entropy, software: SOFTWARE, node });
+    await accesses.record('acces.exporte', OPERATOR, { operation: 'jalon export', fichier: file });
   } finally {
     await close();
   }

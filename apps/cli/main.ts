@@ -7,6 +7,7 @@ import { KeyFileRefused, KeyNotHeld, LogDiverged, NoteRefused, OriginTaken, Proo
 import { Command } from 'commander';
 import { ConfigRefused } from '../api/config.ts';
 import type { Order } from '../api/control.ts';
+import { EraseRefused, type Erasure } from '../api/erase.ts';
 import { VERSION } from '../api/product.ts';
 import { askServer, carryOut, OrderFailed } from './hold.ts';
 import { exportTo, type House, importFrom } from './house.ts';
@@ -24,6 +25,7 @@ const FORESEEN = [
   DirectoryTaken,
   RangeError,
   OrderFailed,
+  EraseRefused,
   ProjectedNowhere,
   RebuildFailed,
   ReadModelsUnavailable,
@@ -178,6 +180,16 @@ program
   });
 
 program
+  .command('erase')
+  .description("efface du répertoire les noms d'une personne, ou le contenu d'une note ; le journal reste vérifiable")
+  .argument('[personne]', 'le « sub » de la personne, tel que l’historique le donne')
+  .option('--iss <émetteur>', 'le « iss » de la personne')
+  .option('--fact <id>', "le fait dont effacer le contenu : une note, ou la correction d'une note")
+  .action((sub: string | undefined, { iss, fact }: { iss?: string; fact?: string }) =>
+    act({ command: 'erase', erasure: erasureOf(sub, iss, fact) }),
+  );
+
+program
   .command('replay')
   .description('rejoue un dossier fait par fait, chaque état vérifié ; serveur en marche ou non')
   .argument('<dossier>', 'identifiant du dossier')
@@ -201,6 +213,12 @@ program
   .action(async (id: string, options: Ends & { eventstore?: string }) =>
     print(await compared(id, house(options), options)),
   );
+
+function erasureOf(sub: string | undefined, iss: string | undefined, fact: string | undefined): Erasure {
+  if (fact !== undefined && sub === undefined && iss === undefined) return { fact };
+  if (sub !== undefined && iss !== undefined && fact === undefined) return { iss, sub };
+  throw new EraseRefused('Donnez soit une personne et --iss, soit --fact : l’historique du dossier les donne.');
+}
 
 program.parseAsync().catch((fault: unknown) => {
   const foreseen =

@@ -54,6 +54,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/accesses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lire le journal des accès
+         * @description Du plus ancien au plus récent ; pour le rôle auditeur. Une même lecture par la même personne, répétée dans la minute, n’est inscrite qu’une fois. Une page peut être courte, ou vide, et avoir une suite.
+         */
+        get: operations["listAccesses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/dossiers/{id}/state": {
         parameters: {
             query?: never;
@@ -941,6 +961,32 @@ export interface components {
         };
         History: {
             items: (components["schemas"]["Fact"] | components["schemas"]["WithheldFact"])[];
+            /** @description Adresse de la page suivante ; absente de la dernière. */
+            next?: string;
+        };
+        AccessPage: {
+            items: {
+                id: components["schemas"]["Uuid"];
+                /** @description Ce qui a eu lieu */
+                type: string;
+                label: string;
+                revision: components["schemas"]["Revision"];
+                position: components["schemas"]["Position"];
+                effectiveAt: components["schemas"]["Date"];
+                recordedAt: components["schemas"]["Instant"];
+                actor: {
+                    iss: string;
+                    sub: string;
+                    role: string;
+                    org?: string;
+                    /** @description Le nom, ou « effacé » ; absent quand aucun n’est connu. */
+                    nom?: string;
+                };
+                /** @description L’opération, le dossier, les révisions montrées */
+                data: Record<string, never>;
+                /** @description Le flux, sa chaîne et l’empreinte */
+                meta: Record<string, never>;
+            }[];
             /** @description Adresse de la page suivante ; absente de la dernière. */
             next?: string;
         };
@@ -4361,6 +4407,109 @@ export interface operations {
              *
              *     Historique illisible : /problems/historique-illisible
              */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /**
+             * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
+             *
+             *     Journal indisponible : /problems/journal-indisponible
+             */
+            503: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listAccesses: {
+        parameters: {
+            query?: {
+                /** @description Seulement ce dossier */
+                dossier?: components["schemas"]["Uuid"];
+                /** @description Depuis ce jour, compris */
+                from?: components["schemas"]["Date"];
+                /** @description Jusqu’à ce jour, compris */
+                to?: components["schemas"]["Date"];
+                /** @description Donné par « next » */
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Une page du journal des accès */
+            200: {
+                headers: {
+                    /** @description La page suivante : <…>; rel="next" */
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccessPage"];
+                };
+            };
+            /** @description Requête mal formée : /problems/requete-mal-formee */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Authentification requise : /problems/non-authentifie */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Action interdite : /problems/interdit */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Hôte inconnu : /problems/hote-inconnu */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Trop de requêtes : /problems/trop-de-requetes */
+            429: {
+                headers: {
+                    /** @description Secondes avant de réessayer */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Erreur interne : /problems/erreur-interne */
             500: {
                 headers: {
                     [name: string]: unknown;

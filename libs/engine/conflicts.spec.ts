@@ -240,5 +240,15 @@ describe('An append of which the answer is lost', () => {
     expect(tries).toBe(1);
     await office.advance(agent, dossier.id, piece('plan'));
     expect(await chained(dossier.id)).toHaveLength(2);
+
+    // Of a note that was not recorded nothing is kept, unless its key may bring it back.
+    const kept = () => peek(office.folder, 'personnes.db', 'select data from erasables').map(({ data }) => data);
+    await expect(cut.advance(agent, dossier.id, note('Perdue.'), { route: 'x' })).rejects.toThrow(JournalUnavailable);
+    expect(kept()).toEqual([]);
+    const again = { route: 'x', ...key };
+    await expect(cut.advance(agent, dossier.id, note('Attendue.'), again)).rejects.toThrow(JournalUnavailable);
+    expect(kept()).toEqual(['{"texte":"Attendue."}']);
+    expect((await office.engine.advance(agent, dossier.id, note('Attendue.'), again)).remembered).toBe(false);
+    expect(kept()).toEqual(['{"texte":"Attendue."}']);
   });
 });

@@ -42,7 +42,14 @@ import { type Conditions, type Entropy, type Identity, proposalIds } from './ide
 import { type PastMoment, type PastView, pastSituation, pastView, replay } from './past.ts';
 import { namedFact, type Proposal, readOpening, readProposal } from './proposal.ts';
 import { asEvent, asHappening, type Circumstances, requestDigest } from './record.ts';
-import { type DossierView, dossierView, type FactView, factViews, isWithheldFact } from './views.ts';
+import {
+  confidentialRevisions,
+  type DossierView,
+  dossierView,
+  type FactView,
+  factViews,
+  isWithheldFact,
+} from './views.ts';
 
 /** What the engine is made of. Clock and entropy are passed in: nothing inside reads the time or draws at random. */
 export type EngineParts = {
@@ -63,6 +70,9 @@ export type EngineParts = {
 
 /** An accepted fact, stored: new, or remembered from an earlier request with the same idempotency key. */
 export type Accepted = { dossier: Dossier; event: StoredEvent; seeing: readonly string[]; remembered: boolean };
+
+/** What a caller is shown that others are not: by which roles, and which facts. */
+export type Confidential = { seeing: readonly string[]; revisions: number[] };
 
 /** A fact of a replay, and where it left the dossier. */
 export type ReplayedStep = PastView & { event: FactView };
@@ -202,6 +212,15 @@ export class Engine {
     return items;
   }
 
+  /**
+   * The revisions of a dossier's confidential facts that the caller is shown: those that the machine keeps something of,
+   * with `erasables` all of them. @throws DossierNotFound
+   */
+  async confidential(caller: Caller, id: string, shown: { erasables: boolean }): Promise<Confidential> {
+    const { dossier, seeing } = await this.see(caller, id);
+    return { seeing, revisions: confidentialRevisions(dossier, seeing, shown) };
+  }
+
   /** Where a dossier stood at a moment of its past, by replay. @throws DossierNotFound, MomentNotFound, HistoryUnreadable */
   async past(caller: Caller, id: string, moment: PastMoment): Promise<PastView> {
     const { seeing } = await this.see(caller, id);
@@ -211,12 +230,14 @@ export class Engine {
 
   /** Each fact of a dossier with where it left it, for who may see it. @throws DossierNotFound before the first */
   async replay(caller: Caller, id: string): Promise<AsyncGenerator<ReplayedStep>> {
-    const { seeing } = await this.see(caller, id);
-    return this.#steps(id, seeing);
+    const { dossier, seeing } = await this.see(caller, id);
+    return this.#steps(id, seeing, dossier.situation.revision);
   }
 
-  async *#steps(id: string, seeing: readonly string[]): AsyncGenerator<ReplayedStep> {
+  // No further than was known when it was asked for: who reads which facts is settled before the first one leaves.
+  async *#steps(id: string, seeing: readonly string[], last: number): AsyncGenerator<ReplayedStep> {
     for await (const { event, dossier } of replay(this.#dossiers, id)) {
+      if (event.envelope.revision > last) return;
       const [shown] = (await this.facts(dossier, [event], seeing)) as [FactView];
       yield { ...pastView(id, dossier.situation, 'recorded', seeing), event: shown };
     }
@@ -369,6 +390,9 @@ export class Engine {
           if (event.salt === undefined && !stored) await directory.drop(event.envelope.id);
           throw fault;
         }
+        // Nothing was written, and nobody will come back for it: without a key the next attempt has another id.
+        const isLost = unknown === undefined && event.digest === undefined;
+        if (isLost && event.salt === undefined) await directory.drop(event.envelope.id);
         // It may be stored after all: whoever comes next, a retry with its key above all, must look.
         if (unknown !== undefined) this.#dossiers.forget(id);
         throw unknown ?? fault;

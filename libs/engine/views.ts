@@ -1,4 +1,4 @@
-import { contextOf, hiddenMembers, type Possible, possible, visibleContext } from '@jalon/flow';
+import { contextOf, hiddenMembers, isWithheld, type Possible, possible, visibleContext } from '@jalon/flow';
 import {
   askedOf,
   behalfPerson,
@@ -97,6 +97,24 @@ function factView(event: StoredEvent, disclosed: Disclosed): FactView {
 /** Whether a fact of a dossier is withheld from one who sees by these roles: a correction is as visible as what it corrects. */
 export function isWithheldFact({ workflow, ids }: Dossier, id: string, seeing: readonly string[]): boolean {
   return withheldType(workflow, ids.get(id)?.about ?? '', seeing);
+}
+
+/**
+ * The revisions of a dossier's confidential facts (declared with `withheldFrom`) that one who sees it by these roles is
+ * shown, in order. Without `erasables`, only those of which the state tells: of others the machine keeps nothing.
+ */
+export function confidentialRevisions(
+  { workflow, ids, situation }: Dossier,
+  seeing: readonly string[],
+  { erasables }: { erasables: boolean },
+): number[] {
+  const revisions: number[] = [];
+  for (const { revision, about } of ids.values()) {
+    const fact = workflow.facts.get(about);
+    if (!fact?.withheldFrom?.length || isWithheld(fact, seeing) || revision > situation.revision) continue;
+    if (erasables || !fact.erasable) revisions.push(revision);
+  }
+  return revisions.sort((a, b) => a - b);
 }
 
 /** A recorded person with the name that the directory holds in place of the commitment. */

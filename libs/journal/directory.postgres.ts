@@ -40,6 +40,9 @@ const SETTINGS = {
   idle_in_transaction_session_timeout: '4000',
 };
 
+/** How long writing a table anew may take. */
+const PURGE_MS = 600_000;
+
 /** Payloads read at once when moving house: each has at most 256 KiB. */
 const PAGE = 100;
 
@@ -193,6 +196,27 @@ export class PostgresDirectory implements Directory {
       const page = rows.slice(at, at + PAGE).map(({ id }) => id);
       const payloads = await this.#ask((session) => payloadsOf(session, page));
       yield* payloads.sort((a, b) => page.indexOf(a.id) - page.indexOf(b.id));
+    }
+  }
+
+  /**
+   * Dead rows leave the tables' files. The write-ahead log keeps their bytes until its segments are used again, and so do
+   * its archive, standby servers and back-ups, which nobody can reach from here.
+   */
+  async purge(): Promise<void> {
+    await this.#ask(async () => undefined);
+    const settings = { search_path: SCHEMA, lock_timeout: '10000' };
+    const alone = new Connections(this.url, { name: 'jalon purges', max: 1, settings, patienceMs: PURGE_MS });
+    try {
+      await alone.with(async (session) => {
+        for (const table of ['persons', 'erasables']) await session.query(`vacuum (full) ${table}`);
+      });
+    } catch (error) {
+      throw new DirectoryUnavailable(`The tables could not be written anew: ${(error as Error).message}`, {
+        cause: error,
+      });
+    } finally {
+      await alone.end();
     }
   }
 

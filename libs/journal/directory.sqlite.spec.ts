@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { describeDirectory } from './directory.contract.ts';
 import { openSqliteDirectory, openSqliteJournal, readSqliteJournal } from './open.sqlite.ts';
 import { temporaryFolder } from './sample.process.ts';
+import { sampleFact } from './sample.ts';
 
 describe('In SQLite,', () => {
   const iss = 'https://connexion.example';
@@ -17,7 +18,7 @@ describe('In SQLite,', () => {
   afterEach(() => remove());
 
   describeDirectory(() => ({
-    open: async () => (await openSqliteJournal(folder)).directory,
+    open: () => openSqliteDirectory(folder),
     clear: async () => undefined,
   }));
 
@@ -36,6 +37,57 @@ describe('In SQLite,', () => {
     expect(bytesOf(folder)).not.toContain('jamais par');
     expect(bytesOf(folder)).toContain('Dominique');
     await directory.close();
+  });
+
+  test('no byte of what was erased is left after a purge, whatever pages were split and merged since', async () => {
+    const { directory } = await openSqliteJournal(folder);
+    // Always the same sequence: it leaves something behind, in the gaps of pages that were split.
+    let state = 1;
+    const drawn = (below: number) => {
+      state = (state * 48_271) % 2_147_483_647;
+      return state % below;
+    };
+    const kept: string[] = [];
+    const erased: string[] = [];
+    for (let i = 0; i < 4_000; i += 1) {
+      const id = `${drawn(1e9)}-${i}`;
+      kept.push(id);
+      const acts: Promise<unknown>[] = [
+        directory.keep({ id, data: { texte: `Secret ${id} ${'x'.repeat(drawn(300))}` }, salt: '03'.repeat(16) }),
+      ];
+      if (drawn(100) < 55 && kept.length > 100) {
+        const [gone] = kept.splice(drawn(kept.length), 1) as [string];
+        erased.push(gone);
+        acts.push(directory.drop(gone));
+      }
+      if (i % 25 === 0) await Promise.all(acts);
+    }
+    const left = () => {
+      const bytes = bytesOf(folder);
+      return erased.filter((id) => bytes.includes(`Secret ${id} `));
+    };
+    const before = left();
+    await directory.purge();
+    expect([before.length > 0, left()]).toEqual([true, []]);
+    expect(bytesOf(folder)).toContain(`Secret ${kept[0]} `);
+    expect(await directory.durability()).toMatchObject({ secure_delete: 1, synchronous: 2 });
+    await directory.close();
+  }, 60_000);
+
+  test('a payload that was kept for a fact which was never appended is gone when the folder is opened again', async () => {
+    const first = await openSqliteJournal(folder);
+    const fact = sampleFact('dossier-a', { envelope: { type: 'dossier.note-ajoutee' } });
+    const { salt: _, ...noted } = fact;
+    await first.directory.keep({ ...note, id: fact.envelope.id });
+    await first.journal.append('dossier-a', -1, [{ ...noted, data: {} }]);
+    await first.directory.keep({ ...note, id: 'note-2', data: { texte: 'Perdu en route.' } });
+    await first.journal.close();
+    expect(bytesOf(folder)).toContain('Perdu en route');
+    const again = await openSqliteJournal(folder);
+    expect(await again.directory.payload('note-2')).toBeNull();
+    expect(await again.directory.payload(fact.envelope.id)).not.toBeNull();
+    expect(bytesOf(folder)).not.toContain('Perdu en route');
+    await again.journal.close();
   });
 
   test('the directory is read beside the process that writes it, and shows what was erased as erased', async () => {

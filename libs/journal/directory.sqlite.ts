@@ -71,11 +71,15 @@ export class SqliteDirectoryReader implements DirectoryReader {
   }
 
   async *payloads(): AsyncIterable<ErasablePayload> {
-    const ids = this.#guard(() => this.#db.prepare<[], string>('select id from erasables order by id').pluck().all());
-    for (const id of ids) {
+    for (const id of this.ids()) {
       const payload = await this.payload(id);
       if (payload) yield payload;
     }
+  }
+
+  /** The ids of all payloads. */
+  ids(): string[] {
+    return this.#guard(() => this.#db.prepare<[], string>('select id from erasables order by id').pluck().all());
   }
 
   /** One pragma's value. */
@@ -172,6 +176,11 @@ export class SqliteDirectory implements Directory {
     this.#commitments.clear();
     this.#erasures += 1;
     return forgotten;
+  }
+
+  async purge(): Promise<void> {
+    await this.writer.direct(['purge']);
+    this.#erasures += 1;
   }
 
   async durability(): Promise<Record<string, string | number>> {

@@ -62,6 +62,11 @@ export interface Directory extends DirectoryReader {
   drop(id: string): Promise<void>;
   /** Destroys all names of a person; gives their number. Acting again, the person gets a new row and a new salt. */
   forget(iss: string, sub: string): Promise<number>;
+  /**
+   * Leaves no byte of what was destroyed in the files of the store, as far as it can reach them. Slow: everything that
+   * stays is written anew. @throws JournalUnavailable when it could not be done
+   */
+  purge(): Promise<void>;
   /** What protects what was acknowledged, as read back from the store. @throws JournalUnavailable */
   durability(): Promise<Record<string, string | number>>;
 }

@@ -1,6 +1,7 @@
 export * from './archive.ts';
 export * from './canonical.ts';
 export { DirectoryTaken, moveDirectory } from './carry.ts';
+export * from './chained-log.ts';
 export * from './directory.ts';
 export * from './envelope.ts';
 export { ensureStore, type Store as SqliteStore } from './folder.sqlite.ts';
@@ -14,3 +15,4 @@ export { Connections, DatabaseUnavailable, isAway, isMissing, type PoolOptions }
 export * from './reserve.ts';
 export * from './session.postgres.ts';
 export * from './state-hash.ts';
+export * from './tail.ts';

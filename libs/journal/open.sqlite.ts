@@ -23,6 +23,7 @@ export async function openSqliteJournal(folder: string): Promise<{ journal: Jour
     checkTail(log);
     const names = using(opened(ensureStore(folder, DIRECTORY), (file) => new SqliteDirectoryReader(file)));
     const writer = await startWriter({ journal: log.file, directory: names.file });
+    await dropUnrecorded(log, names, writer);
     return {
       writer,
       give: (close) => ({
@@ -124,6 +125,17 @@ async function startWriter(files: WriterFiles): Promise<Writer> {
   } catch (error) {
     throw refusal(`${files.journal ?? files.directory} cannot be written`, error);
   }
+}
+
+/**
+ * Payloads that no fact refers to: kept for one that was never appended, since the process died or the disk failed in
+ * between. Nobody could erase them, for want of a fact to name. A retry keeps them anew.
+ */
+async function dropUnrecorded(log: SqliteReader, names: SqliteDirectoryReader, writer: Writer): Promise<void> {
+  const unrecorded = names.ids().filter((id) => !log.holds(id));
+  if (unrecorded.length === 0) return;
+  await Promise.all(unrecorded.map((id) => writer.direct(['drop', id])));
+  await writer.direct(['purge']);
 }
 
 /** What the reader says of a file names it already. */

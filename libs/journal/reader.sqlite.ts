@@ -23,12 +23,14 @@ export class SqliteReader implements JournalReader {
   readonly #db: Database.Database;
   readonly #stream: Rows;
   readonly #last: Database.Statement<[], number | null>;
+  readonly #id: Database.Statement<[string], number>;
   readonly #windows = new Map<number, Rows>();
 
   constructor(readonly file: string) {
     this.#db = new Database(file, { readonly: true, fileMustExist: true, timeout: 5000 });
     this.#stream = this.#rows('stream = ? and revision >= ? and revision <= ? order by revision');
     this.#last = this.#db.prepare<[], number | null>('select max(position) from events').pluck();
+    this.#id = this.#db.prepare<[string], number>('select 1 from events where id = ?').pluck();
   }
 
   /** Position of the last event, 0 when there is none. */
@@ -112,6 +114,11 @@ export class SqliteReader implements JournalReader {
       }
       more = page.more;
     }
+  }
+
+  /** Whether an event of this id is stored. */
+  holds(id: string): boolean {
+    return this.#guard(() => this.#id.get(id) !== undefined);
   }
 
   /** One pragma's value. */

@@ -100,6 +100,7 @@ function directoryWriter(db) {
     if (act === 'keep') return keep.run(values).changes;
     if (act === 'drop') return drop.run(values).changes;
     if (act === 'forget') return forget.run(values).changes;
+    if (act === 'purge') return 0;
     addPerson.run(values);
     return String(commitment.get(values.slice(0, 3)));
   };
@@ -159,6 +160,8 @@ function batchRunner(db, write) {
 const directory = openDurable(files.directory);
 directory.pragma('secure_delete = ON');
 directory.pragma('busy_timeout = 1000');
+// What VACUUM writes anew stays out of the system's temporary folder.
+directory.pragma('temp_store = MEMORY');
 const runDirectory = batchRunner(directory, directoryWriter(directory));
 const journal = files.journal === null ? null : openDurable(files.journal);
 const runJournal = journal && batchRunner(journal, journalWriter(journal));
@@ -193,7 +196,26 @@ function direct(requests) {
   erasing ||= requests.some(([act]) => act === 'drop' || act === 'forget');
   // What was erased must not survive in the WAL either. A reader in its way: again after the next batch.
   if (erasing) erasing = !checkpoint(directory);
-  return outcomes;
+  return requests.some(([act]) => act === 'purge') ? purged(requests, outcomes) : outcomes;
+}
+
+/**
+ * Outside of any transaction, the whole file is written anew: secure_delete overwrites what is deleted, but not what pages
+ * that were split or merged left behind between their cells.
+ * @param {DirectoryRequest[]} requests
+ * @param {Outcome[]} outcomes
+ */
+function purged(requests, outcomes) {
+  /** @type {Outcome} */
+  let outcome = 0;
+  try {
+    directory.exec('vacuum');
+    if (!checkpoint(directory)) outcome = { failed: 'unavailable', message: 'a reader is in the way' };
+  } catch (error) {
+    outcome = { failed: 'unavailable', message: /** @type {Error} */ (error).message };
+  }
+  erasing ||= typeof outcome === 'object';
+  return outcomes.map((done, i) => (requests[i]?.[0] === 'purge' ? outcome : done));
 }
 
 function close() {

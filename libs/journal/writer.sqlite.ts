@@ -9,7 +9,7 @@ export type WriterFiles = { journal: string | null; directory: string };
 export type AppendRequest = [stream: string, expected: number, ...texts: string[]];
 
 /** One act on the directory: its name, then the columns it takes. */
-export type DirectoryRequest = [act: 'person' | 'keep' | 'drop' | 'forget', ...columns: string[]];
+export type DirectoryRequest = [act: 'person' | 'keep' | 'drop' | 'forget' | 'purge', ...columns: string[]];
 
 /** What the main thread posts: at most one batch for each file is under way. */
 export type Batch =

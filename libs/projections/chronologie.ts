@@ -96,6 +96,8 @@ export type TimelineView = {
   hidden: (type: string) => boolean;
   /** What the directory has of the names and payloads that are to be shown. */
   disclose: (asked: Asked) => Promise<Disclosed>;
+  /** Is told of every fact that is shown: its revision, and the type of what it is, or corrects in the end. */
+  onShown?: (revision: number, type: string) => void;
 };
 
 /** What the timeline holds of a dossier besides its facts: where it stands, and what decides who may see it. */
@@ -268,7 +270,8 @@ export class Chronologie {
     };
   }
 
-  async #entries(name: string, entries: StoredEntry[], { hidden, disclose }: TimelineView): Promise<TimelineEntry[]> {
+  async #entries(name: string, entries: StoredEntry[], view: TimelineView): Promise<TimelineEntry[]> {
+    const { hidden, disclose, onShown } = view;
     const visible = entries
       .sort(byEffectiveDate)
       .filter(([{ type }, { about }]) => !hidden(type) && (about === undefined || !hidden(about)));
@@ -277,7 +280,8 @@ export class Chronologie {
     let workflow: PublishedWorkflow | undefined;
     let version = Number.NaN;
     for (const entry of visible) {
-      const [{ type }, beside] = entry;
+      const [{ type, revision }, beside] = entry;
+      onShown?.(revision, beside.about ?? type);
       if (beside.version !== version) {
         version = beside.version;
         workflow = this.catalogue.find(name, version);

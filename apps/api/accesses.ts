@@ -1,0 +1,324 @@
+import { type Caller, DossierNotFound, streamOf } from '@jalon/engine';
+import { parisDate, UUID } from '@jalon/flow';
+import {
+  askedOf,
+  ChainedLog,
+  type ChainedLogParts,
+  type Directory,
+  eventAt,
+  type Journal,
+  type LogRecord,
+  type StoredEvent,
+  shownName,
+  tailOf,
+} from '@jalon/journal';
+import { LRUCache } from 'lru-cache';
+import { malformed } from './http.ts';
+import { problemOf } from './problems.ts';
+
+/** What a record says happened. */
+export const ACCESS_TYPES = {
+  'acces.faits-lus': 'Faits confidentiels lus',
+  'acces.refuse': 'Accès refusé',
+  'acces.exporte': 'Journal exporté',
+  'acces.paquet-remis': 'Paquet de preuve remis',
+  'acces.effacement-demande': 'Effacement demandé',
+  'acces.efface': 'Effacement fait',
+  'acces.cle-remplacee': 'Clé de signature remplacée',
+} as const;
+
+export type AccessType = keyof typeof ACCESS_TYPES;
+
+/** What was accessed, by which operation (`GET /api/dossiers/:id/facts`, `jalon erase`). */
+export type AccessData = {
+  operation: string;
+  dossier?: string;
+  /** Of the confidential facts that were shown: `3-5,9`. */
+  revisions?: string;
+  /** Name of the problem that was answered. */
+  problem?: string;
+  [detail: string]: unknown;
+};
+
+/** A request as far as it is recorded. */
+export type AccessRequest = {
+  id: string;
+  method: string;
+  params: unknown;
+  caller: Caller | null;
+  routeOptions: { url?: string | undefined };
+};
+
+/** Which records are wanted: of a dossier, of days (Europe/Paris, inclusive). */
+export type AccessQuery = { dossier?: string; from?: string; to?: string; cursor?: string; limit: number };
+
+/** A page of records, oldest first. It may be short, or empty, and still have a next one: so much is looked at at once. */
+export type AccessPage = { items: object[]; next?: string };
+
+type Parts = Omit<ChainedLogParts, 'streamOf' | 'dateOf' | 'beforeFirst' | 'journal' | 'directory'> & {
+  journal: Journal;
+  directory: Directory;
+  /** Name of this node. */
+  node: string;
+};
+
+/** Which streams there are: a stream cannot be found by the beginning of its name. */
+const REGISTER = 'acces-registre';
+const OPENED = 'acces.flux-ouvert';
+
+/** The same read by the same person is recorded once in so long: a record stands for those that follow within a minute. */
+const SAME_MS = 60_000;
+const SAME_HELD = 20_000;
+
+/** How many records one request looks at. */
+const LOOKED_AT = 5_000;
+
+/**
+ * The log of accesses: who read what is withheld from others, who was denied, what was exported or erased. It is chained
+ * as facts are, in a stream a month and node, outside the dossiers. A record is durable before what it is about is answered.
+ */
+export class Accesses {
+  readonly #log: ChainedLog;
+  readonly #register: ChainedLog;
+  readonly #recent = new LRUCache<string, Promise<void>>({ max: SAME_HELD, ttl: SAME_MS });
+
+  constructor(private readonly parts: Parts) {
+    const { node } = parts;
+    const dateOf = parisDate;
+    this.#register = new ChainedLog({ ...parts, dateOf, streamOf: () => REGISTER });
+    this.#log = new ChainedLog({
+      ...parts,
+      dateOf,
+      streamOf: (date) => `acces-${date.slice(0, 7)}-${node}`,
+      beforeFirst: (stream) => this.#registered(stream),
+    });
+  }
+
+  /**
+   * Records that the caller of a request is about to be shown these confidential facts; nothing when there is none.
+   * @throws JournalUnavailable: then they must not be shown
+   */
+  async read(request: AccessRequest, dossier: string, seeing: readonly string[], revisions: number[]): Promise<void> {
+    if (revisions.length === 0) return;
+    const data = { operation: operationOf(request), dossier, revisions: ranges(revisions) };
+    await this.#once('acces.faits-lus', request, seeing[0] as string, data);
+  }
+
+  /** Records that a bundle of a dossier is handed over. @throws JournalUnavailable: then it must not be */
+  async handedOver(
+    request: AccessRequest,
+    dossier: string,
+    seeing: readonly string[],
+    revision: number,
+  ): Promise<void> {
+    const data = { operation: operationOf(request), dossier, revision };
+    await this.record('acces.paquet-remis', actorOf(request, seeing[0] as string), data, request.id);
+  }
+
+  /** Records that findings, which are confidential, are about to be shown: one record for each dossier. */
+  async findings(request: AccessRequest, shown: readonly { dossier: string; constat: string }[]): Promise<void> {
+    const role = request.caller?.roles[0] ?? 'aucun';
+    const operation = operationOf(request);
+    const dossiers = [...new Set(shown.map(({ dossier }) => dossier))];
+    const records = dossiers.map((dossier) => {
+      const constats = shown.filter((one) => one.dossier === dossier).map(({ constat }) => constat);
+      return this.#once('acces.faits-lus', request, role, { operation, dossier, constats });
+    });
+    await Promise.all(records);
+  }
+
+  /**
+   * Records what was thrown while answering, when it is a denial: a 403, or a 404 of a dossier that is there and not to be
+   * seen by the caller. @throws JournalUnavailable
+   */
+  async refused(request: AccessRequest, thrown: unknown): Promise<void> {
+    if (!request.caller) return;
+    const { status, type } = problemOf(thrown);
+    if (status === 403) await this.#denied(request, type, dossierOf(request));
+    else if (thrown instanceof DossierNotFound && (await eventAt(this.parts.journal, streamOf(thrown.id), 0)))
+      await this.#denied(request, type, thrown.id);
+  }
+
+  async #denied(request: AccessRequest, problem: string, dossier: string | undefined): Promise<void> {
+    const role = request.caller?.roles[0] ?? 'aucun';
+    const data = { operation: operationOf(request), problem, ...(dossier === undefined ? {} : { dossier }) };
+    await this.#once('acces.refuse', request, role, data);
+  }
+
+  /** Records an act that is none of the two. @throws JournalUnavailable: then it must not be done */
+  async record(type: AccessType, actor: LogRecord['actor'], data: AccessData, request?: string): Promise<void> {
+    await this.#log.record({ type, actor, data, correlationId: request ?? this.parts.entropy.uuid() });
+  }
+
+  /** A page of the log. @throws ProblemRaised 400 for a cursor that it did not give; JournalUnavailable */
+  async page({ dossier, from = '', to = '9999-12-31', cursor, limit }: AccessQuery): Promise<AccessPage> {
+    const streams = await this.#streams();
+    const place = cursor === undefined ? { month: from.slice(0, 7), next: {} } : placeOf(cursor);
+    const months = [...new Set(streams.map(monthOf))].sort();
+    const found: StoredEvent[] = [];
+    let lookedAt = 0;
+    for (const month of months.filter((each) => each >= place.month && each <= to.slice(0, 7))) {
+      const next: Record<string, number> = month === place.month ? { ...place.next } : {};
+      for (const stream of streams.filter((each) => monthOf(each) === month))
+        next[stream] ??= await firstOn(this.parts.journal, stream, from);
+      for await (const event of merged(this.parts.journal, next)) {
+        if (found.length === limit || lookedAt === LOOKED_AT)
+          return { items: await this.#shown(found), next: cursorOf({ month, next }) };
+        lookedAt += 1;
+        const { stream, revision, effectiveAt } = event.envelope;
+        next[stream] = revision + 1;
+        if (effectiveAt < from || effectiveAt > to || (dossier !== undefined && event.data.dossier !== dossier))
+          continue;
+        found.push(event);
+      }
+    }
+    return { items: await this.#shown(found) };
+  }
+
+  async #once(type: AccessType, request: AccessRequest, role: string, data: AccessData): Promise<void> {
+    const { iss, sub } = request.caller as Caller;
+    const key = JSON.stringify([type, iss, sub, role, data]);
+    let recorded = this.#recent.get(key);
+    if (!recorded) {
+      recorded = this.record(type, actorOf(request, role), data, request.id);
+      this.#recent.set(key, recorded);
+    }
+    try {
+      await recorded;
+    } catch (fault) {
+      if (this.#recent.peek(key) === recorded) this.#recent.delete(key);
+      throw fault;
+    }
+  }
+
+  async #registered(stream: string): Promise<void> {
+    if ((await this.#streams()).includes(stream)) return;
+    const actor = { iss: 'urn:jalon:noeud', sub: this.parts.node, role: 'systeme' };
+    await this.#register.record({ type: OPENED, actor, data: { stream }, correlationId: this.parts.entropy.uuid() });
+  }
+
+  async #streams(): Promise<string[]> {
+    const streams: string[] = [];
+    for await (const page of this.parts.journal.read(REGISTER))
+      for (const { data } of page) streams.push(String(data.stream));
+    return [...new Set(streams)];
+  }
+
+  async #shown(events: readonly StoredEvent[]): Promise<object[]> {
+    const disclosed = await this.parts.directory.disclose(askedOf(events));
+    return events.map(({ envelope, hash, data, position }) => {
+      const { id, stream, revision, type, effectiveAt, recordedAt, dataHash, correlationId, software } = envelope;
+      const { name, ...actor } = envelope.actor;
+      const nom = name === undefined ? {} : { nom: shownName(disclosed.name(actor.iss, actor.sub, name)) };
+      const label = ACCESS_TYPES[type as AccessType] ?? type;
+      const meta = { stream, dataHash, correlationId, software, previousHash: envelope.previousHash, hash };
+      const when = { effectiveAt, recordedAt };
+      return {
+        id,
+        type,
+        label,
+        revision,
+        position: String(position),
+        ...when,
+        actor: { ...actor, ...nom },
+        data,
+        meta,
+      };
+    });
+  }
+}
+
+/** The caller of a request as the log keeps it. */
+function actorOf(request: AccessRequest, role: string): LogRecord['actor'] {
+  const { iss, sub, org, name } = request.caller as Caller;
+  return { iss, sub, role, ...(org === undefined ? {} : { org }), ...(name === undefined ? {} : { nom: name }) };
+}
+
+/** Who acts by the command line: whoever may open the data folder. */
+export const OPERATOR: LogRecord['actor'] = {
+  iss: 'urn:jalon:exploitation',
+  sub: 'ligne-de-commande',
+  role: 'administrateur',
+};
+
+/** The route that a request took, without what is particular to it. */
+export function operationOf({ method, routeOptions }: AccessRequest): string {
+  return `${method} ${routeOptions.url ?? ''}`;
+}
+
+/** The dossier that the address of a request names. */
+function dossierOf({ params, routeOptions }: AccessRequest): string | undefined {
+  const { id } = params as { id?: string };
+  return routeOptions.url?.startsWith('/api/dossiers/:id') && id !== undefined && UUID.test(id) ? id : undefined;
+}
+
+/** Numbers in order, as `3-5,9`. */
+function ranges(numbers: readonly number[]): string {
+  const texts: string[] = [];
+  for (let start = 0; start < numbers.length; ) {
+    let end = start;
+    while (numbers[end + 1] === (numbers[end] as number) + 1) end += 1;
+    texts.push(start === end ? String(numbers[start]) : `${numbers[start]}-${numbers[end]}`);
+    start = end + 1;
+  }
+  return texts.join();
+}
+
+function monthOf(stream: string): string {
+  return stream.slice('acces-'.length, 'acces-'.length + 7);
+}
+
+/** The revision of the first record of a day or later; dates never decrease within a stream. */
+async function firstOn(journal: Journal, stream: string, date: string): Promise<number> {
+  if (date === '') return 0;
+  let first = 0;
+  let beyond = ((await tailOf(journal, stream))?.envelope.revision ?? -1) + 1;
+  while (first < beyond) {
+    const middle = Math.floor((first + beyond) / 2);
+    const event = await eventAt(journal, stream, middle);
+    if (event && event.envelope.effectiveAt < date) first = middle + 1;
+    else beyond = middle;
+  }
+  return first;
+}
+
+/** The events of some streams, each from a revision on, in the order of the whole log. */
+async function* merged(journal: Journal, from: Readonly<Record<string, number>>): AsyncGenerator<StoredEvent> {
+  const sources = Object.entries(from).map(([stream, revision]) => eventsOf(journal, stream, revision));
+  const heads = await Promise.all(sources.map((source) => source.next()));
+  for (;;) {
+    let least = -1;
+    for (const [i, head] of heads.entries())
+      if (
+        !head.done &&
+        (least < 0 || head.value.position < (heads[least] as IteratorYieldResult<StoredEvent>).value.position)
+      )
+        least = i;
+    if (least < 0) return;
+    yield (heads[least] as IteratorYieldResult<StoredEvent>).value;
+    heads[least] = await (sources[least] as AsyncGenerator<StoredEvent, void>).next();
+  }
+}
+
+async function* eventsOf(journal: Journal, stream: string, from: number): AsyncGenerator<StoredEvent, void> {
+  for await (const page of journal.read(stream, { from })) yield* page;
+}
+
+/** Where a page ended: the month, and the next revision of each of its streams. */
+type Place = { month: string; next: Record<string, number> };
+
+function cursorOf({ month, next }: Place): string {
+  return Buffer.from(JSON.stringify([month, next])).toString('base64url');
+}
+
+function placeOf(cursor: string): Place {
+  try {
+    const [month, next] = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    const revisions: unknown[] = Object.values(next);
+    if (/^\d{4}-\d{2}$/.test(month) && revisions.every((each) => Number.isSafeInteger(each) && Number(each) >= 0))
+      return { month, next };
+  } catch {
+    // Said below: it is no cursor of ours.
+  }
+  throw malformed('cursor est donné par « next », pour la même recherche.');
+}

@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { lead, parties, propose, type Tokens } from './parties.ts';
+import { type Running, run } from './running.ts';
+import { ProductProcess } from './server-process.ts';
+import { fact, upTo } from './walk.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'jalon-accesses-'));
+const old = join(root, 'old');
+
+let server: Running;
+let tokens: Tokens;
+let id: string;
+beforeAll(async () => {
+  server = await run({ folder: old });
+  tokens = await parties(server);
+  id = await lead(server, tokens, upTo('j2.constat-releve'));
+  await server.call(tokens.charge, 'GET', `/api/dossiers/${id}`);
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function jalon(folder: string, ...args: string[]) {
+  const command = new ProductProcess('apps/cli/jalon.mjs', args, { JALON_DATA: folder });
+  const code = await command.exit;
+  return { code, stdout: command.stdout, stderr: command.stderr };
+}
+
+async function accesses(of: Running, token: string): Promise<{ id: string; type: string }[]> {
+  const { status, body } = await of.call(token, 'GET', '/api/accesses?limit=200');
+  expect(status).toBe(200);
+  return body.items;
+}
+
+test('the log of accesses is in the tree that proves the dossiers, and only an auditeur has it proven', async () => {
+  const [record] = await accesses(server, tokens.auditeur);
+  const proof = `/api/proofs/inclusion?event=${record?.id}`;
+  const { status, body } = await server.call(tokens.auditeur, 'GET', proof);
+  expect([status, body.leafIndex < body.treeSize]).toEqual([200, true]);
+  expect((await server.call(tokens.charge, 'GET', proof)).status).toBe(404);
+});
+
+test('neither the feed nor a read model ever sees it, and read models follow past it', async () => {
+  const { product, call } = server;
+  const last = (await propose(server, tokens, id, fact('dossier.cible-annoncee'))).body.event;
+  await product.accesses.record('acces.exporte', { iss: 'i', sub: 's', role: 'r' }, { operation: 'o' });
+  const { body } = await call(tokens.charge, 'GET', '/api/feed?limit=200');
+  expect(body.length).toBeGreaterThan(5);
+  expect(body.filter(({ type }: { type: string }) => /acces/.test(type))).toEqual([]);
+  expect((await call(tokens.charge, 'GET', `/api/dossiers?minPosition=${last.position}`)).body.items).toHaveLength(1);
+});
+
+test('exports and new keys are recorded; an export carries the log, and it verifies where it is imported', async () => {
+  expect(await jalon(old, 'keys', 'rotate')).toMatchObject({ code: 0 });
+  const file = join(root, 'journal.jsonl');
+  const before = await accesses(server, tokens.auditeur);
+  expect(before.at(-1)).toMatchObject({ type: 'acces.cle-remplacee', data: { operation: 'jalon keys rotate' } });
+  expect(await jalon(old, 'export', file)).toMatchObject({ code: 0 });
+  expect((await accesses(server, tokens.auditeur)).slice(before.length)).toMatchObject([
+    { type: 'acces.exporte', data: { operation: 'jalon export', fichier: file } },
+  ]);
+
+  const next = join(root, 'new');
+  expect(await jalon(next, 'import', file)).toMatchObject({ code: 0 });
+  expect(await jalon(next, 'verify', '--journal')).toMatchObject({ code: 0 });
+  const moved = await run({ folder: next });
+  try {
+    expect(await accesses(moved, await moved.token('auditeur'))).toEqual(before);
+    // Another node begins a stream of its own, and leaves what it received as it is.
+    await moved.call(await moved.token('charge-de-qualification'), 'GET', `/api/dossiers/${id}`);
+    const after = await accesses(moved, await moved.token('auditeur'));
+    expect(after).toHaveLength(before.length + 1);
+  } finally {
+    await moved.stop('keep');
+  }
+}, 60_000);

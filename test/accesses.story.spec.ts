@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { lead, parties, propose, type Tokens } from './parties.ts';
+import { type Running, run } from './running.ts';
+import { fact, upTo, walkToJ3 } from './walk.ts';
+
+let server: Running;
+let tokens: Tokens;
+let now = new Date('2025-07-02T10:00:00Z');
+
+beforeAll(async () => {
+  server = await run({ now: () => now });
+  tokens = await parties(server);
+});
+afterAll(async () => {
+  await server.stop();
+  expect(server.alarms).toEqual([]);
+});
+
+type Access = {
+  type: string;
+  actor: { sub: string; role: string; nom?: string };
+  data: Record<string, unknown>;
+  meta: { stream: string; previousHash: string | null; hash: string };
+};
+
+async function accesses(query = ''): Promise<Access[]> {
+  const all: Access[] = [];
+  for (let path: string | undefined = `/api/accesses?limit=200${query}`; path; ) {
+    const { status, body } = await server.call(tokens.auditeur, 'GET', path);
+    expect(status).toBe(200);
+    all.push(...body.items);
+    path = body.next;
+  }
+  return all;
+}
+
+const get = (who: keyof Tokens, path: string) => server.call(tokens[who], 'GET', path);
+const last = async (dossier: string) => (await accesses(`&dossier=${dossier}`)).at(-1);
+
+describe('le journal des accès', () => {
+  test.each([
+    ['', '14-15,19'],
+    ['/state', '14-15,19'],
+    ['/state?revision=14', '14'],
+    ['/diff?from=3', '14-15,19'],
+    ['/facts?limit=200', '14-15,19'],
+    ['/timeline', '14-15,19'],
+    ['/replay', '14-15,19'],
+  ])(
+    'GET /dossiers/{id}%s : qui lit quels faits confidentiels est inscrit avant que la réponse parte',
+    async (reading, revisions) => {
+      const id = await lead(server, tokens, upTo('j2.audit-clos', 2));
+      expect((await get('charge', `/api/dossiers/${id}${reading}`)).status).toBe(200);
+      const route = `/api/dossiers/:id${reading.split('?')[0]}`;
+      expect(await last(id)).toMatchObject({
+        type: 'acces.faits-lus',
+        actor: { role: 'charge-de-qualification' },
+        data: { operation: `GET ${route}`, dossier: id, revisions },
+      });
+    },
+  );
+
+  test('rien n’est inscrit de qui ne lit rien de confidentiel, ni deux fois la même lecture dans la minute', async () => {
+    const id = await lead(server, tokens, upTo('j0.acceptee'));
+    await get('charge', `/api/dossiers/${id}`);
+    expect(await accesses(`&dossier=${id}`)).toEqual([]);
+    await propose(server, tokens, id, fact('dossier.note-ajoutee'));
+    for (let times = 0; times < 3; times++) await get('charge', `/api/dossiers/${id}/facts`);
+    // To whom the note is withheld nothing was shown.
+    await get('prestataire', `/api/dossiers/${id}/facts`);
+    expect(await accesses(`&dossier=${id}`)).toHaveLength(1);
+  });
+
+  test('un paquet remis, les constats lus et les refus le sont aussi', async () => {
+    const id = await lead(server, tokens, walkToJ3());
+    expect((await get('auditeur', `/api/dossiers/${id}/bundle`)).status).toBe(200);
+    expect(await last(id)).toMatchObject({ type: 'acces.paquet-remis', actor: { role: 'auditeur' } });
+    await get('charge', `/api/findings?dossier=${id}`);
+    expect(await last(id)).toMatchObject({ type: 'acces.faits-lus', data: { operation: 'GET /api/findings' } });
+    expect((await get('autre', `/api/dossiers/${id}`)).status).toBe(404);
+    expect(await last(id)).toMatchObject({ type: 'acces.refuse', actor: { sub: 'ailleurs' }, data: { dossier: id } });
+    const refused = await server.call(tokens.auditeur, 'POST', `/api/dossiers/${id}/facts`, { type: 'dossier.retire' });
+    expect(refused.status).toBe(403);
+    expect(await last(id)).toMatchObject({ type: 'acces.refuse', actor: { role: 'auditeur' } });
+  });
+
+  test('une adresse qui n’est celle d’aucun dossier n’est pas un refus', async () => {
+    const before = (await accesses()).length;
+    expect((await get('charge', '/api/dossiers/00000000-0000-4000-8000-000000000000')).status).toBe(404);
+    expect(await accesses()).toHaveLength(before);
+  });
+
+  test('il est chaîné, par mois et par nœud, et se lit par jour et par page', async () => {
+    now = new Date('2025-08-05T10:00:00Z');
+    tokens = await parties(server);
+    const id = await lead(server, tokens, upTo('j2.constat-releve'));
+    await get('charge', `/api/dossiers/${id}/facts?limit=200`);
+    const all = await accesses();
+    const streams = [...new Set(all.map(({ meta }) => meta.stream))];
+    expect(streams).toEqual([expect.stringMatching(/^acces-2025-07-n-/), expect.stringMatching(/^acces-2025-08-n-/)]);
+    for (const stream of streams) {
+      const chain = all.filter(({ meta }) => meta.stream === stream);
+      expect(chain.map(({ meta }) => meta.previousHash)).toEqual([
+        null,
+        ...chain.slice(0, -1).map(({ meta }) => meta.hash),
+      ]);
+    }
+    expect((await accesses('&from=2025-08-01')).map(({ data }) => data.dossier)).toEqual([id]);
+    const first = await server.call(tokens.auditeur, 'GET', '/api/accesses?limit=2');
+    expect(first.body.items).toHaveLength(2);
+    const next = await server.call(tokens.auditeur, 'GET', first.body.next);
+    expect([...first.body.items, ...next.body.items]).toEqual(all.slice(0, 4));
+  });
+
+  test('il n’est lu que par un auditeur', async () => {
+    for (const who of ['charge', 'chef', 'dg', 'prestataire', 'centre', 'abonne', 'administrateur'] as const)
+      expect((await get(who, '/api/accesses')).status).toBe(403);
+  });
+
+  test('sans journal où l’inscrire, ce qui est confidentiel n’est pas montré', async () => {
+    const own = await run({ now: () => now });
+    const { charge, prestataire } = await parties(own);
+    const id = await lead(own, await parties(own), upTo('j2.constat-releve'));
+    const { journal } = own.product;
+    const append = journal.append.bind(journal);
+    const { JournalUnavailable } = await import('@jalon/journal');
+    journal.append = () => Promise.reject(new JournalUnavailable('Disque plein.'));
+    const answer = await own.call(charge, 'GET', `/api/dossiers/${id}`);
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2']);
+    expect(answer.text).not.toContain('C1');
+    // What shows nothing confidential goes on.
+    expect((await own.call(prestataire, 'GET', '/api/dossiers')).status).toBe(200);
+    journal.append = append;
+    expect((await own.call(charge, 'GET', `/api/dossiers/${id}`)).status).toBe(200);
+    await own.stop();
+  });
+});
