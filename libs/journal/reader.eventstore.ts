@@ -17,6 +17,9 @@ const PAGE = { events: 500, characters: 2_000_000 };
 /** How many events back from the end of the log are looked at for the last of ours, one request after the other. */
 const LOOK_BACK = [1, 64, 500];
 
+/** What one request gave; `more` when there may be others. */
+type Page = { events: Resolved[]; more: boolean };
+
 /** A part of the log that was looked at: the facts in it, and the position up to which nothing else is there. */
 export type Stretch = { facts: StoredEvent[]; until: bigint };
 
@@ -64,16 +67,17 @@ export class EventStoreReader {
     for await (const { facts } of this.between(after, end, prefixes)) if (facts.length > 0) yield facts;
   }
 
-  /** All that lies after `after`, up to and with `end`; a stretch may hold no fact. */
+  /**
+   * All that lies after `after`, up to and with `end`; a stretch may hold no fact. While the consumer is at a page the next
+   * one is fetched, and no more.
+   */
   async *between(after: bigint | null, end: bigint, prefixes: readonly string[]): AsyncGenerator<Stretch> {
     const wanted = among(prefixes);
+    const reached = (cursor: bigint | null) => cursor !== null && cursor >= end;
     let cursor = after;
-    while (cursor === null || cursor < end) {
-      const fromPosition: ReadPosition = cursor === null ? START : { commit: cursor, prepare: cursor };
-      // The client's reads take no filter, and begin with the event at `fromPosition`.
-      const page = await this.#page('read the log', PAGE.events, (client) =>
-        client.readAll({ fromPosition, maxCount: PAGE.events, requiresLeader: true }),
-      );
+    let coming = reached(cursor) ? null : this.#after(cursor);
+    while (coming !== null) {
+      const page = await coming;
       const facts: StoredEvent[] = [];
       const before: bigint | null = cursor;
       for (const resolved of page.events) {
@@ -84,8 +88,19 @@ export class EventStoreReader {
         if (fact !== null) facts.push(fact);
       }
       if (cursor === null || cursor === before) return;
+      coming = reached(cursor) ? null : this.#after(cursor);
+      // Nobody may come back for it.
+      coming?.catch(() => undefined);
       yield { facts, until: cursor };
     }
+  }
+
+  /** A page of the whole log. The client's reads take no filter, and begin with the event at the position itself. */
+  #after(cursor: bigint | null): Promise<Page> {
+    const fromPosition: ReadPosition = cursor === null ? START : { commit: cursor, prepare: cursor };
+    return this.#page('read the log', PAGE.events, (client) =>
+      client.readAll({ fromPosition, maxCount: PAGE.events, requiresLeader: true }),
+    );
   }
 
   /** Position of the last event of the whole log, whoever wrote it; null when there is none. */
@@ -127,12 +142,12 @@ export class EventStoreReader {
     return events;
   }
 
-  /** At most `count` events, fewer when they are large; `more` when there may be others. */
+  /** At most `count` events, fewer when they are large. */
   async #page(
     what: string,
     count: number,
     read: (client: EventStoreDBClient) => StreamingRead<Resolved>,
-  ): Promise<{ events: Resolved[]; more: boolean }> {
+  ): Promise<Page> {
     try {
       return await this.connection.ask(what, (_, signal) => collectPage(read(this.connection.client), count, signal));
     } catch (error) {
@@ -144,11 +159,7 @@ export class EventStoreReader {
   }
 }
 
-async function collectPage(
-  reading: StreamingRead<Resolved>,
-  count: number,
-  signal: AbortSignal,
-): Promise<{ events: Resolved[]; more: boolean }> {
+async function collectPage(reading: StreamingRead<Resolved>, count: number, signal: AbortSignal): Promise<Page> {
   const events: Resolved[] = [];
   let characters = 0;
   // Whatever it reports once nobody reads any more must not end the process.

@@ -119,8 +119,14 @@ export class Progress {
     if (this.#probing) return;
     this.#probing = true;
     const { signal } = this;
+    let before = this.reach().received;
     try {
       for (await rest(PROBE_MS, signal); this.isAwaited && !signal.aborted; await rest(PROBE_MS, signal)) {
+        const { received, pending, built } = this.reach();
+        const isBusy = !built || pending || received !== before;
+        before = received;
+        // As long as more is received, or written, what is still to come need not be asked for.
+        if (isBusy) continue;
         const tip = await this.journal.tip();
         if (tip === null || tip <= (this.#known ?? -1n)) continue;
         if ((await this.#countAfter(this.reach().received, 1)) > 0) continue;
