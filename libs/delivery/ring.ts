@@ -55,9 +55,8 @@ export class Ring {
     return this.#follows && number >= this.#first;
   }
 
-  /** Number of the first fact after a place of this log; undefined when the ring does not reach back to it. */
-  numberAfter(place: Place | null): number | undefined {
-    const position = place?.position ?? -1n;
+  /** Number of the first fact after a position of this log; undefined when the ring does not reach back to it. */
+  numberAfter(position: bigint): number | undefined {
     if (!this.#follows || position < (this.#floor ?? -1n)) return undefined;
     return this.#first + this.#countUpTo(position);
   }

@@ -90,6 +90,30 @@ describe('A subscriber', () => {
     expect(again.ids).toEqual(ids);
   });
 
+  test('catches up over a log that ends in what never leaves, and then gets what comes', async () => {
+    const ids = await record(3);
+    const salt = '0'.repeat(32);
+    const access = seal(
+      {
+        ...{ format: 1, id: randomUUID(), stream: 'acces-2026-03-n-00000000', revision: 0, type: 'acces.exporte' },
+        ...{ dataHash: dataHash(salt, {}), actor: { iss: 'urn:jalon', sub: 'banc', role: 'auditeur' } },
+        ...{ effectiveAt: '2026-03-02', recordedAt: office.now.toISOString(), correlationId: randomUUID() },
+        ...{ software: 'jalon/spec', previousHash: null },
+      },
+      { data: {}, salt },
+    );
+    await office.journal.append(access.envelope.stream, -1, [access]);
+    const reader = await subscribe(AGENT, 'start');
+    await got(reader, 3);
+    const { cursor } = reader;
+    const again = await subscribe(AGENT, cursor);
+    ids.push(...(await record(2)));
+    await got(reader, 5);
+    await got(again, 2);
+    expect(reader.ids).toEqual(ids);
+    expect(again.ids).toEqual(ids.slice(3));
+  });
+
   test('that does not read is sent nothing more, holds nobody up, and gets everything once it reads', async () => {
     const slow = await subscribe(AGENT);
     const quick = await subscribe(AGENT);

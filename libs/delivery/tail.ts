@@ -30,6 +30,10 @@ export class Tail {
   /** Number in the hub's ring of what comes next; undefined while the journal is read. */
   #number: number | undefined;
   #pages: AsyncIterator<StoredEvent[]> | undefined;
+  /** Where the log ended before `#pages` were asked for: they hold every fact up to there. */
+  #end: bigint | null = null;
+  /** Every fact up to here was taken or passed, though it may be the position of what never leaves. */
+  #passed = -1n;
   #page: StoredEvent[] = [];
   #closed = false;
   #trusted: boolean;
@@ -109,7 +113,8 @@ export class Tail {
 
   /** Finds the place in the hub's ring, if that reaches back so far. */
   #settle(): boolean {
-    this.#number = this.parts.ring.numberAfter(this.place);
+    const position = this.place?.position ?? -1n;
+    this.#number = this.parts.ring.numberAfter(position > this.#passed ? position : this.#passed);
     if (this.#number !== undefined) this.#pages = undefined;
     return this.#number !== undefined;
   }
@@ -121,7 +126,10 @@ export class Tail {
       this.#pages ??= await this.#pagesFrom();
       return this.#page.length > 0 ? { done: false, value: this.#page } : this.#pages.next();
     });
-    if (done) this.#pages = undefined;
+    if (done) {
+      this.#pages = undefined;
+      this.#passed = this.#end ?? -1n;
+    }
     this.#page = done ? [] : value;
     return this.#page.length > 0;
   }
@@ -129,6 +137,7 @@ export class Tail {
   /** The journal from the place on. What was read of it to know the place again is the first page. */
   async #pagesFrom(): Promise<AsyncIterator<StoredEvent[]>> {
     const { place } = this;
+    this.#end = await this.parts.journal.tip();
     const pages = await this.#known(place);
     this.#trusted = true;
     if (pages) return pages;
@@ -141,8 +150,7 @@ export class Tail {
     const { journal } = this.parts;
     const after = (position: bigint | null) => journal.readAll(position, FILTER)[Symbol.asyncIterator]();
     if (this.#trusted || place === null) return after(place?.position ?? null);
-    const tip = await journal.tip();
-    if (tip === null || tip < place.position) return null;
+    if (this.#end === null || this.#end < place.position) return null;
     if (place.hash === '') return after(place.position);
     const pages = after(place.before);
     try {
