@@ -52,11 +52,26 @@ function memory(folder) {
 const say = (line) => process.stdout.write(`${line}\n`);
 const since = (start) => `${((performance.now() - start) / 1000).toFixed(1)} s`.padStart(7);
 
+/** Process groups of detached commands. */
+const groups = new Set();
+
+/** Ends detached commands and all that they started. */
+function endAll() {
+  for (const group of groups)
+    try {
+      process.kill(-group, 'SIGKILL');
+    } catch {
+      // Nothing of it is left.
+    }
+  groups.clear();
+}
+
 /** Runs a command; resolves to its exit code (1 when a signal ended it or it could not start) and what it printed. */
-function run([program, ...args], { env = {}, stdio = ['ignore', 'pipe', 'pipe'] } = {}) {
+function run([program, ...args], { env = {}, stdio = ['ignore', 'pipe', 'pipe'], detached = false } = {}) {
   return new Promise((done) => {
     const colour = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {};
-    const child = spawn(program, args, { cwd: root, env: { ...process.env, ...colour, ...env }, stdio });
+    const child = spawn(program, args, { cwd: root, env: { ...process.env, ...colour, ...env }, stdio, detached });
+    if (detached) groups.add(child.pid);
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => (output += text));
     child.on('error', (error) => done({ code: 1, output: String(error) }));
@@ -86,11 +101,24 @@ async function inspect() {
   return failed;
 }
 
-/** Runs every test once; resolves to jest's exit code and its report, null when it wrote none. */
+/** What never ends is ended: a test that hangs must fail, not hold up whoever waits for the last line. */
+const LONGEST_MS = 25 * 60_000;
+
+/**
+ * Runs every test once; resolves to jest's exit code and its report, null when it wrote none. Whatever a test started and
+ * left running ends with it.
+ */
 async function test(args, long) {
   const folder = mkdtempSync(join(tmpdir(), 'jalon-check-'));
   const report = join(folder, 'jest.json');
   const start = performance.now();
+  const stop = () => endAll();
+  const late = () => {
+    say(`✗ ${since(start)} the tests did not end: the file that hangs is one that printed neither PASS nor FAIL`);
+    endAll();
+  };
+  const timer = long ? undefined : setTimeout(late, LONGEST_MS);
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop);
   try {
     const { code } = await run(
       [
@@ -102,11 +130,13 @@ async function test(args, long) {
         ],
         ...['--ci', '--json', `--outputFile=${report}`, ...args],
       ],
-      { env: long ? { JALON_TEST: 'long' } : {}, stdio: 'inherit' },
+      { env: long ? { JALON_TEST: 'long' } : {}, stdio: 'inherit', detached: true },
     );
     say(`${code === 0 ? '✓' : '✗'} ${since(start)} tests`);
     return { code, report: existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : null };
   } finally {
+    clearTimeout(timer);
+    endAll();
     rmSync(folder, { recursive: true, force: true });
   }
 }
