@@ -1,5 +1,6 @@
 // npm run bench -- <name>…: each bench by its name, one after the other; without a name, the table of the README.
 import 'reflect-metadata';
+import { benchAudit } from './audit.ts';
 import { benchDelivery } from './delivery.ts';
 import { benchEventStore } from './eventstore.ts';
 import { benchProduct } from './product.ts';
@@ -9,6 +10,7 @@ type Bench = { about: string; run: (say: (line: string) => void) => Promise<stri
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   product: { about: 'the table of the README: replay, rebuild, advance and read over HTTP', run: benchProduct },
+  audit: { about: 'past states, bundles over a long log, verification of a whole journal', run: benchAudit },
   delivery: { about: 'streams, the feed, webhooks: how soon, how many, beside appends', run: benchDelivery },
   eventstore: {
     about: 'appends and catch-up over EventStoreDB’s protocol (ESDB_URL: a real server too) and PostgreSQL, memory',
