@@ -51,7 +51,7 @@ test('neither the feed nor a read model ever sees it, and read models follow pas
   const { body } = await call(tokens.charge, 'GET', '/api/feed?limit=200');
   expect(body.length).toBeGreaterThan(5);
   expect(body.filter(({ type }: { type: string }) => /acces/.test(type))).toEqual([]);
-  expect((await call(tokens.charge, 'GET', `/api/dossiers?minPosition=${last.position}`)).body.items).toHaveLength(1);
+  expect((await call(tokens.charge, 'GET', `/api/dossiers?min-position=${last.position}`)).body.items).toHaveLength(1);
 });
 
 test('exports and new keys are recorded; an export carries the log, and it verifies where it is imported', async () => {

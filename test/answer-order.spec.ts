@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ProblemName } from '../apps/api/problems.ts';
 import { BODY_LIMIT } from '../apps/api/server.ts';
-import { CENTRE, lead, opening, parties, type Tokens } from './parties.ts';
+import { CENTRE, lead, nothingRecorded, opening, parties, type Tokens } from './parties.ts';
 import { type Running, run } from './running.ts';
 import { fact, OTHER, upTo } from './walk.ts';
 
@@ -101,7 +101,7 @@ describe('a proposal wrong in two ways is answered by the earlier', () => {
     const tip = await server.product.journal.tip();
     const answer = await server.call(as && tokens[as], 'POST', path(to || id) + query, body, headers);
     expect([answer.status, answer.body.type]).toEqual([status, name === null ? undefined : `/problems/${name}`]);
-    expect(await server.product.journal.tip()).toBe(tip);
+    await nothingRecorded(server, tip);
   });
 });
 
@@ -122,7 +122,7 @@ describe('an opening wrong in two ways is answered by the earlier', () => {
     const tip = await server.product.journal.tip();
     const answer = await server.call(as && tokens[as], 'POST', `/api/dossiers${query}`, body, headers);
     expect([answer.status, answer.body.type]).toEqual([status, `/problems/${name}`]);
-    expect(await server.product.journal.tip()).toBe(tip);
+    await nothingRecorded(server, tip);
   });
 });
 

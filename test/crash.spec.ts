@@ -26,7 +26,7 @@ class Log {
 
   constructor(private readonly folder: string) {}
 
-  /** The new events, whole: none is missing, out of place, half-written. */
+  /** The new facts of dossiers, whole: none is missing, out of place, half-written. What was denied is recorded beside. */
   async next(): Promise<StoredEvent[]> {
     const { journal, directory } = await readSqliteJournal(this.folder);
     const events: StoredEvent[] = [];
@@ -44,7 +44,7 @@ class Log {
         events.push(event);
       }
     await Promise.all([journal.close(), directory.close()]);
-    return events;
+    return events.filter(({ envelope }) => envelope.stream.startsWith('dossier-'));
   }
 }
 

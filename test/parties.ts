@@ -64,12 +64,12 @@ const INSIDE = /\bat .+:\d+|node_modules|\.ts\b|\.mjs\b|sqlite|Exception|FST_|Er
 
 /** Expects what is sent to be answered by a whole problem document of this type, and no fact to be recorded. */
 export async function refused(
-  { product }: Running,
+  server: Running,
   name: ProblemName,
   send: () => Promise<Answer>,
   members: Record<string, unknown> = {},
 ): Promise<Answer> {
-  const tip = await product.journal.tip();
+  const tip = await server.product.journal.tip();
   const answer = await send();
   const [status, title] = PROBLEMS[name];
   expect(answer.body).toEqual({
@@ -82,9 +82,14 @@ export async function refused(
   expect(answer.status).toBe(status);
   expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
   expect(answer.text).not.toMatch(INSIDE);
-  // Denials are recorded, in streams of their own.
-  for await (const page of product.journal.readAll(tip, { prefixes: ['dossier-', 'rappels-'] })) expect(page).toEqual([]);
+  await nothingRecorded(server, tip);
   return answer;
+}
+
+/** Expects no fact nor reminder after this position. Denials are recorded, in streams of their own. */
+export async function nothingRecorded({ product }: Running, tip: bigint | null): Promise<void> {
+  for await (const page of product.journal.readAll(tip, { prefixes: ['dossier-', 'rappels-'] }))
+    expect(page).toEqual([]);
 }
 
 /** The faults of a proposal of the wrong form, by their paths. */

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { readConfig } from '../apps/api/config.ts';
+import { openControl } from '../apps/api/control.ts';
 import { openProduct, type Product } from '../apps/api/product.ts';
 import { createServer } from '../apps/api/server.ts';
 
-/** A real server on a real folder and a free port, in this process, with a clock that the test sets. */
+/** A real server on a real folder and a free port, in this process, at the command line's orders, with a clock that the test sets. */
 export type Running = {
   url: string;
   product: Product;
@@ -38,8 +39,10 @@ export async function run({ folder, now = () => new Date(), env = {} }: RunningO
   const config = readConfig({ PORT: '0', JALON_SAMPLE: 'none', LOG_LEVEL: 'silent', ...env });
   const alarms: string[] = [];
   const product = await openProduct(data, now, (what) => alarms.push(what), config);
-  const app = await createServer(product, config, pino({ level: 'silent' }));
+  const log = pino({ level: 'silent' });
+  const app = await createServer(product, config, log);
   await app.listen(0, '127.0.0.1');
+  const closeControl = await openControl(product, log);
   product.leaving.deliver();
   const url = await app.getUrl();
 
@@ -60,6 +63,7 @@ export async function run({ folder, now = () => new Date(), env = {} }: RunningO
   const token: Running['token'] = async (role, claims = {}) =>
     (await call(null, 'POST', '/api/demo/token', { role, ...claims })).body.access_token;
   const stop: Running['stop'] = async (keep) => {
+    await closeControl();
     await app.close();
     await product.close();
     if (!keep) rmSync(data, { recursive: true, force: true });

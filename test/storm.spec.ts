@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import {
+  chainFault,
   type Directory,
   type Journal,
   openEventStoreJournal,
@@ -32,7 +33,9 @@ let crowd: Crowd;
 let journal: Journal;
 let directory: Directory;
 let readModels: PostgresReadModels;
+/** The facts of dossiers, and what was recorded beside them. */
 let stored: StoredEvent[];
+let beside: StoredEvent[];
 const kills = new Map<string, number>();
 
 beforeAll(async () => {
@@ -97,7 +100,9 @@ describe(`${CLIENTS} clients advance ${DOSSIERS} dossiers while nodes, projector
       await crowd.begin(CLIENTS, DOSSIERS, LONG ? 28 : 8);
       await storm();
       await crowd.finish();
-      stored = await collect(journal.readAll(null));
+      const log = await collect(journal.readAll(null));
+      stored = log.filter(({ envelope }) => envelope.stream.startsWith('dossier-'));
+      beside = log.filter(({ envelope }) => !envelope.stream.startsWith('dossier-'));
       const statuses = crowd.sent.flatMap(({ answers }) => answers.map(({ status }) => status));
       expect(statuses.filter((status) => ![201, 403, 404, 409, 422].includes(status))).toEqual([]);
       expect(crowd.wrong).toEqual([]);
@@ -140,6 +145,16 @@ describe(`${CLIENTS} clients advance ${DOSSIERS} dossiers while nodes, projector
         stored.filter(({ envelope }) => envelope.stream === `dossier-${id}`),
         directory,
       );
+  });
+
+  test('denials are recorded beside them, in chains without a gap', () => {
+    for (const stream of new Set(beside.map(({ envelope }) => envelope.stream))) {
+      expect(stream).toMatch(/^acces-(registre$|\d{4}-\d{2}-n-)/);
+      const events = beside.filter(({ envelope }) => envelope.stream === stream);
+      for (const [i, event] of events.entries()) expect(chainFault(event, events[i - 1] ?? null)).toBeNull();
+    }
+    const denials = beside.filter(({ envelope }) => envelope.type === 'acces.refuse');
+    expect(denials.length).toBeGreaterThan(0);
   });
 
   test('every node shows each dossier as it was left', async () => {

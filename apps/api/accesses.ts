@@ -17,7 +17,7 @@ import { malformed } from './http.ts';
 import { problemOf } from './problems.ts';
 
 /** What a record says happened. */
-export const ACCESS_TYPES = {
+const ACCESS_TYPES = {
   'acces.faits-lus': 'Faits confidentiels lus',
   'acces.refuse': 'Accès refusé',
   'acces.exporte': 'Journal exporté',
@@ -242,7 +242,7 @@ export const OPERATOR: LogRecord['actor'] = {
 };
 
 /** The route that a request took, without what is particular to it. */
-export function operationOf({ method, routeOptions }: AccessRequest): string {
+function operationOf({ method, routeOptions }: AccessRequest): string {
   return `${method} ${routeOptions.url ?? ''}`;
 }
 
