@@ -84,6 +84,49 @@ describe('le journal des accès', () => {
     expect(await last(id)).toMatchObject({ type: 'acces.refuse', actor: { role: 'auditeur' } });
   });
 
+  test('qui suit des faits confidentiels l’est aussi, par un flux, le fil, un webhook ou un agenda', async () => {
+    const id = await lead(server, tokens, upTo('j2.constat-releve'));
+    const followed = async (operation: string) =>
+      (await accesses()).filter(({ type, data }) => type === 'acces.faits-suivis' && data.operation === operation);
+
+    const stream = await fetch(`${server.url}/api/dossiers/${id}/events`, {
+      headers: { authorization: `Bearer ${tokens.charge}` },
+    });
+    await stream.body?.cancel();
+    expect(await followed('GET /api/dossiers/:id/events')).toMatchObject([
+      { actor: { role: 'charge-de-qualification' }, data: { dossier: id } },
+    ]);
+    await get('charge', '/api/feed?types=j2.*');
+    expect(await followed('GET /api/feed')).toMatchObject([{ data: { types: ['j2.*'] } }]);
+    const url = 'https://reception.example/jalon';
+    await server.call(tokens.charge, 'POST', '/api/webhooks', { url });
+    expect(await followed('POST /api/webhooks')).toMatchObject([{ data: { vers: 'reception.example' } }]);
+    const { body } = await server.call(tokens.charge, 'POST', '/api/calendar-tokens', {});
+    await server.call(null, 'GET', `/api/deadlines.ics?token=${body.token}`);
+    expect(await followed('GET /api/deadlines.ics')).toMatchObject([{ actor: { role: 'charge-de-qualification' } }]);
+
+    // To whom only what is public is sent, nothing confidential is.
+    const before = (await accesses()).length;
+    expect((await get('abonne', '/api/feed')).status).toBe(200);
+    expect(await accesses()).toHaveLength(before);
+  });
+
+  test('une échéance que fixe un fait confidentiel se lit comme lui, une autre librement', async () => {
+    const id = await lead(server, tokens, upTo('j2.constat-releve'));
+    const nonconform = fact('j2.constat-releve', { constat: 'E-1', verdict: 'non-conforme', gravite: 'mineure' });
+    expect((await propose(server, tokens, id, nonconform)).status).toBe(201);
+    expect((await propose(server, tokens, id, fact('j2.plan-d-action-remis', { constat: 'E-1' }))).status).toBe(201);
+    const { position } = (await propose(server, tokens, id, fact('dossier.cible-annoncee'))).body;
+    const { body } = await get('charge', `/api/deadlines?limit=200&min-position=${position}`);
+    const set = body.items.filter((item: { dossier: string }) => item.dossier === id);
+    expect(set.length).toBeGreaterThan(0);
+    const plan = set.find(({ fact }: { fact: string }) => fact === 'j2.plan-d-action-remis');
+    expect(await last(id)).toMatchObject({
+      type: 'acces.faits-lus',
+      data: { operation: 'GET /api/deadlines', dossier: id, echeances: [plan.id] },
+    });
+  });
+
   test('une adresse qui n’est celle d’aucun dossier n’est pas un refus', async () => {
     const before = (await accesses()).length;
     expect((await get('charge', '/api/dossiers/00000000-0000-4000-8000-000000000000')).status).toBe(404);

@@ -19,6 +19,7 @@ import { problemOf } from './problems.ts';
 /** What a record says happened. */
 const ACCESS_TYPES = {
   'acces.faits-lus': 'Faits confidentiels lus',
+  'acces.faits-suivis': 'Faits confidentiels suivis',
   'acces.refuse': 'Accès refusé',
   'acces.exporte': 'Journal exporté',
   'acces.paquet-remis': 'Paquet de preuve remis',
@@ -115,16 +116,32 @@ export class Accesses {
     await this.record('acces.paquet-remis', actorOf(request, seeing[0] as string), data, request.id);
   }
 
-  /** Records that findings, which are confidential, are about to be shown: one record for each dossier. */
-  async findings(request: AccessRequest, shown: readonly { dossier: string; constat: string }[]): Promise<void> {
+  /**
+   * Records that lines of several dossiers which confidential facts wrote (`member`: findings, deadlines) are about to be
+   * shown: one record for each dossier. @throws JournalUnavailable: then they must not be
+   */
+  async lines(
+    request: AccessRequest,
+    member: 'constats' | 'echeances',
+    shown: readonly { dossier: string; line: string }[],
+  ): Promise<void> {
     const role = request.caller?.roles[0] ?? 'aucun';
     const operation = operationOf(request);
     const dossiers = [...new Set(shown.map(({ dossier }) => dossier))];
     const records = dossiers.map((dossier) => {
-      const constats = shown.filter((one) => one.dossier === dossier).map(({ constat }) => constat);
-      return this.#once('acces.faits-lus', request, role, { operation, dossier, constats });
+      const lines = shown.filter((one) => one.dossier === dossier).map(({ line }) => line);
+      return this.#once('acces.faits-lus', request, role, { operation, dossier, [member]: lines });
     });
     await Promise.all(records);
+  }
+
+  /**
+   * Records that confidential facts, or what they wrote, leave to a reader as they come: what was selected of them, and
+   * where to. `caller` is whose token it is where that is none of a request. @throws JournalUnavailable: then they must not
+   */
+  async followed(request: AccessRequest, role: string, what: Record<string, unknown>, caller?: Caller): Promise<void> {
+    const asked = caller ? { ...request, caller } : request;
+    await this.#once('acces.faits-suivis', asked, role, { operation: operationOf(request), ...what });
   }
 
   /**

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { addDays, isCalendarDate } from '@jalon/flow';
 import { CursorRefused, type DeadlineFilter, type FollowedDeadline, type Sight } from '@jalon/projections';
+import { catalogue } from '@jalon/workflows';
 import { Controller, Get, Inject, Query, Req, Res, StreamableFile } from '@nestjs/common';
 import { nextLink, pageAnswer } from './answers.ts';
 import { CALENDAR_TYPE, calendarOf } from './calendar.ts';
@@ -57,6 +58,8 @@ export class DeadlinesController {
     try {
       const at = cursor === undefined ? {} : { cursor };
       const { items, next } = await this.product.deadlines.page({ ...filter, today, limit, ...at });
+      const confidential = items.filter(isConfidential).map(({ dossier, id }) => ({ dossier, line: id }));
+      await this.product.accesses.lines(request, 'echeances', confidential);
       const link = next === undefined ? undefined : nextLink('/api/deadlines', { ...given, cursor: next });
       if (link !== undefined) reply.header('link', `<${link}>; rel="next"`);
       return pageAnswer(items.map(shown), link);
@@ -86,6 +89,7 @@ export class DeadlinesController {
     const reader = token === undefined ? callerOf(request) : await this.#access.reader(token);
     const sights = sightsOrRefuse(reader);
     await caughtUp(this.product, reply, minPosition);
+    await this.product.accesses.followed(request, reader.roles[0] as string, {}, reader);
     const texts = Readable.from(calendarOf(this.#noted(sights)), { objectMode: false });
     return new StreamableFile(texts, { type: `${CALENDAR_TYPE}; charset=utf-8` });
   }
@@ -97,6 +101,11 @@ export class DeadlinesController {
     for (const filter of [{ open: true }, { open: false, from: addDays(today, -CANCELLED_DAYS) }])
       yield* deadlines.each({ sights, today, ...filter });
   }
+}
+
+/** Whether a fact set it that is withheld from somebody. */
+function isConfidential({ workflow: { name, version }, fact }: FollowedDeadline): boolean {
+  return catalogue.find(name, version)?.facts.get(fact)?.withheldFrom !== undefined;
 }
 
 /** As the contract shows a deadline: what calendars and the clock ask besides stays here. */

@@ -53,9 +53,10 @@ export class RegistryController {
     if (open !== undefined) where.open = open === 'true' ? 1 : 0;
     const page = await pageFor(this.product.findings, { sights, where }, given.cursor, limit);
     const items = page.items.map((row) => ({ dossier: row.dossier, ...constatDe(row) }));
-    await this.product.accesses.findings(
+    await this.product.accesses.lines(
       request,
-      items.map(({ dossier, constat }) => ({ dossier: String(dossier), constat })),
+      'constats',
+      items.map(({ dossier, constat }) => ({ dossier: String(dossier), line: constat })),
     );
     return answered(reply, '/api/findings', given, { ...page, items });
   }

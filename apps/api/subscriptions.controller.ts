@@ -4,6 +4,7 @@ import {
   CursorRefused,
   placeOf,
   readFeed,
+  receivesConfidential,
   type Selection,
   type Streams,
   unknownChoices,
@@ -121,6 +122,7 @@ export class SubscriptionsController implements OnModuleDestroy {
     const limit = integerOf('limit', asked.limit, { absent: 50, min: 1, max: 200 });
     const wait = integerOf('wait', asked.wait, { absent: 0, min: 0, max: LONGEST_WAIT });
     const view = this.#view(request, asked);
+    await this.#recorded(request, view);
     const gone = new AbortController();
     request.raw.once('close', () => gone.abort());
     reply.raw.once('close', () => gone.abort());
@@ -156,6 +158,7 @@ export class SubscriptionsController implements OnModuleDestroy {
       raw.end();
       return;
     }
+    await this.#recorded(request, view);
     // What is recorded while the answer begins is part of it, and what cannot be read yet is still told as a problem.
     const sink = {
       write: (text: Buffer | string) => {
@@ -170,6 +173,12 @@ export class SubscriptionsController implements OnModuleDestroy {
     raw.on('error', () => undefined);
     raw.once('close', leave);
     if (raw.destroyed) leave();
+  }
+
+  /** The log of accesses knows who follows what is withheld from others. */
+  async #recorded(request: FastifyRequest, { audience, selection }: View): Promise<void> {
+    if (!receivesConfidential(audience, catalogue)) return;
+    await this.product.accesses.followed(request, audience.roles[0] as string, selection);
   }
 
   #view(request: FastifyRequest, asked: Asked, dossier?: string): View {

@@ -1,5 +1,6 @@
-import { type Audience, type DeliveryView, type Owner, type WebhookRow } from '@jalon/delivery';
+import { type Audience, type DeliveryView, type Owner, receivesConfidential, type WebhookRow } from '@jalon/delivery';
 import { type PayloadClass, validatePayload } from '@jalon/flow';
+import { catalogue } from '@jalon/workflows';
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import { nextLink, pageAnswer } from './answers.ts';
 import { Documented } from './documentation.ts';
@@ -39,6 +40,7 @@ export class WebhooksController {
   ): Promise<object> {
     const owner = ownerIn(request);
     const wanted = valid(WebhookRequest, body);
+    await this.#recorded(request, owner, wanted.url);
     const { webhook, secret } = await this.#webhooks.register(owner, wanted);
     reply.header('location', `/api/webhooks/${webhook.id}`);
     return { ...(await this.#webhooks.view(webhook)), secret };
@@ -89,6 +91,7 @@ export class WebhooksController {
     const { state: _, ...settings } = wanted;
     if (!owner && Object.keys(settings).length > 0)
       throw new ProblemRaised('interdit', 'Un administrateur ne change que l’état du webhook d’un autre.');
+    if (owner && wanted.url !== undefined) await this.#recorded(request, owner, wanted.url);
     return this.#shown(await this.#webhooks.change(webhook, wanted, owner));
   }
 
@@ -203,6 +206,12 @@ export class WebhooksController {
     const { webhook, own } = await this.#found(id, request);
     if (!own) throw new ProblemRaised('interdit', 'Seul celui dont c’est le webhook peut le faire.');
     return webhook;
+  }
+
+  /** The log of accesses knows where what is withheld from others is to be sent. */
+  async #recorded(request: FastifyRequest, { audience }: Owner, url: string): Promise<void> {
+    if (!URL.canParse(url) || !receivesConfidential(audience, catalogue)) return;
+    await this.product.accesses.followed(request, audience.roles[0] as string, { vers: new URL(url).host });
   }
 
   async #shown(webhook: WebhookRow | undefined): Promise<object> {

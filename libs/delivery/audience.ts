@@ -19,6 +19,13 @@ export function dependsOnParties({ roles }: Audience, { workflows }: Catalogue):
   return roles.some((role) => workflows.some(({ parties }) => Object.hasOwn(parties, role)));
 }
 
+/** Whether facts that are withheld from others may be sent to an audience. */
+export function receivesConfidential({ roles }: Audience, { workflows }: Catalogue): boolean {
+  return workflows.some(({ facts }) =>
+    [...facts.values()].some((fact) => fact.withheldFrom && !isWithheld(fact, roles)),
+  );
+}
+
 /** Whether a fact may be sent to an audience. What this build does not know of is sent to nobody. */
 export function mayReceive(audience: Audience, { about, workflow, summary }: Departure): boolean {
   if (!about || !workflow) return false;
