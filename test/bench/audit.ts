@@ -8,6 +8,7 @@ import { type Running, run } from '../running.ts';
 import { fact, walkToJ3 } from '../walk.ts';
 import { fill, makeTemplates, type Templates } from './copies.ts';
 import { ORGS } from './seed.ts';
+import { measureShare } from './share.ts';
 import { type Line, perSecond, shown, table } from './table.ts';
 
 const SMALL = 10_000;
@@ -18,7 +19,7 @@ const ASKED = 60;
 /** A server on a log of so many facts, with a dossier of forty; what is asked of it is timed over HTTP. */
 type Audited = { server: Running; token: string; id: string };
 
-/** Replay, bundles and verification, over a short log and a long one. */
+/** Replay, bundles and verification, over a short log and a long one; what proof costs an advance. */
 export async function benchAudit(say: (line: string) => void): Promise<string> {
   const root = mkdtempSync(join(tmpdir(), 'jalon-bench-'));
   try {
@@ -30,6 +31,7 @@ export async function benchAudit(say: (line: string) => void): Promise<string> {
     await small.server.stop('keep');
     await large.server.stop('keep');
     lines.push(await verification(join(root, 'large'), say));
+    lines.push(await measureShare(say));
     return table(lines);
   } finally {
     rmSync(root, { recursive: true, force: true });

@@ -26,7 +26,7 @@ const ROUND_MS = 2_000;
 let findings = 100_000;
 
 /** Dossiers taken in turn, each connection from a part of its own. */
-function inTurn(dossiers: readonly string[], connections: number): (connection: number) => string {
+export function inTurn(dossiers: readonly string[], connections: number): (connection: number) => string {
   const part = Math.max(1, Math.floor(dossiers.length / connections));
   const taken = new Array<number>(connections).fill(0);
   return (connection) => {
@@ -36,7 +36,7 @@ function inTurn(dossiers: readonly string[], connections: number): (connection: 
 }
 
 /** The advance that is measured: an evaluation centre records a finding. */
-function advance(token: Record<string, string>, dossier: (connection: number) => string, minimal = false) {
+export function advance(token: Record<string, string>, dossier: (connection: number) => string, minimal = false) {
   return (connection: number): Shot => {
     const { role, ...proposed } = finding(findings++);
     const authorization = `Bearer ${token[role]}`;

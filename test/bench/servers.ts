@@ -20,11 +20,14 @@ export async function startFloor(script: string, ...args: string[]): Promise<Mea
 export async function startJalon(
   folder: string,
   env: Record<string, string> = {},
+  /** Further options of Node. */
+  ...options: string[]
 ): Promise<Measured & { readyMs: number }> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const started = performance.now();
-  const child = spawn(process.execPath, ['--max-old-space-size=384', '--max-semi-space-size=8', 'apps/api/start.mjs'], {
+  const memory = ['--max-old-space-size=384', '--max-semi-space-size=8'];
+  const child = spawn(process.execPath, [...memory, ...options, 'apps/api/start.mjs'], {
     env: { ...process.env, PORT: String(port), JALON_DATA: folder, JALON_SAMPLE: 'none', LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
