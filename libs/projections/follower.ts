@@ -53,6 +53,11 @@ export class Follower implements Omit<ReadModelFeed, 'rebuild'> {
     await this.#running;
   }
 
+  /** This process projects from now on: those who wait are turned away, to wait there. */
+  yield(): void {
+    this.#progress.dismiss();
+  }
+
   /** The checkpoints may have moved. */
   refresh(): void {
     this.#stale = true;

@@ -47,8 +47,11 @@ export type Reach = {
 /** Only the facts of dossiers are projected. */
 export const FILTER = { prefixes: [DOSSIERS] };
 
-/** How long somebody waits before the journal is asked whether anything is to come. */
-const PROBE_MS = 20;
+/**
+ * How long somebody waits before the journal is asked whether anything is to come; twice as long each time that something
+ * is, since it tells of itself when it has come.
+ */
+const PROBE_MS = { first: 20, longest: 1_000 };
 
 const COUNTED = 1_000;
 
@@ -76,6 +79,12 @@ export class Progress {
   /** Whether somebody waits. */
   get isAwaited(): boolean {
     return this.#waiters.size > 0;
+  }
+
+  /** Whether somebody waits for no more than what was received. */
+  get isDue(): boolean {
+    const { received } = this.reach();
+    return received !== null && this.#waiters.anyUpTo(received);
   }
 
   /** Whether every read model is built and includes `position`. */
@@ -120,16 +129,21 @@ export class Progress {
     this.#probing = true;
     const { signal } = this;
     let before = this.reach().received;
+    let pause: number = PROBE_MS.first;
     try {
-      for (await rest(PROBE_MS, signal); this.isAwaited && !signal.aborted; await rest(PROBE_MS, signal)) {
+      for (await rest(pause, signal); this.isAwaited && !signal.aborted; await rest(pause, signal)) {
         const { received, pending, built } = this.reach();
         const isBusy = !built || pending || received !== before;
+        if (received !== before) pause = PROBE_MS.first;
         before = received;
         // As long as more is received, or written, what is still to come need not be asked for.
         if (isBusy) continue;
         const tip = await this.journal.tip();
         if (tip === null || tip <= (this.#known ?? -1n)) continue;
-        if ((await this.#countAfter(this.reach().received, 1)) > 0) continue;
+        if ((await this.#countAfter(this.reach().received, 1)) > 0) {
+          pause = Math.min(2 * pause, PROBE_MS.longest);
+          continue;
+        }
         this.#known = tip;
         this.release();
       }

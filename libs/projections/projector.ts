@@ -20,10 +20,11 @@ export type ProjectorParts = {
   onError: (error: unknown) => void;
 };
 
-/** Events per transaction, at most. */
+/** Events per transaction, at most; and events that are held, those of a transaction under way among them. */
 const BATCH = 5_000;
+const HELD = 2 * BATCH;
 
-/** How long a fact that nobody waits for may be held back, so that one transaction serves several. */
+/** How long a fact may be held back that nobody waits for, or not yet, so that one transaction serves several. */
 const GATHER_MS = 100;
 
 /**
@@ -44,6 +45,8 @@ export class Projector implements ReadModelFeed {
   #applied: bigint | null = null;
   #gathering: NodeJS.Timeout | undefined;
   #flushing: Promise<void> | undefined;
+  /** Lets the journal be read on, once fewer events are held. */
+  #proceed: () => void = () => undefined;
   #failure: unknown;
 
   constructor(private readonly parts: ProjectorParts) {
@@ -131,14 +134,33 @@ export class Projector implements ReadModelFeed {
           pauses.reset();
           for (const event of page) this.#queue.push(event);
           this.#received = (page.at(-1) as StoredEvent).position;
-          if (this.#progress.isAwaited || this.#queue.length >= BATCH) await this.#flush();
-          else this.#gathering ??= setTimeout(() => void this.#flush(), GATHER_MS);
+          this.#schedule();
+          // The journal is read on while what was read of it is written.
+          if (this.#queue.length >= HELD) await this.#room();
         }
       } catch (error) {
         if (!signal.aborted) this.#report(error);
       }
       await pauses.take();
     }
+  }
+
+  /** Has what was received written: now, or once some more has come. */
+  #schedule(): void {
+    if (this.#queue.length === 0 || this.#stopping.signal.aborted) return;
+    if (this.#isDue) void this.#flush();
+    else this.#gathering ??= setTimeout(() => void this.#flush(), GATHER_MS);
+  }
+
+  get #isDue(): boolean {
+    return this.#queue.length >= BATCH || (this.#queue.length > 0 && this.#progress.isDue);
+  }
+
+  /** Resolves once fewer events are held, or nothing is written any more. */
+  #room(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#proceed = resolve;
+    });
   }
 
   /** Writes what was received, trying again until it is. */
@@ -149,7 +171,8 @@ export class Projector implements ReadModelFeed {
       .take(() => this.#drain())
       .finally(() => {
         this.#flushing = undefined;
-        if (this.#queue.length > 0 && this.#progress.isAwaited && !this.#stopping.signal.aborted) void this.#flush();
+        this.#proceed();
+        this.#schedule();
       });
     return this.#flushing;
   }
@@ -162,6 +185,7 @@ export class Projector implements ReadModelFeed {
       try {
         const parked = await this.#live.apply(batch);
         this.#queue.splice(0, batch.length);
+        this.#proceed();
         this.#applied = (batch.at(-1) as StoredEvent).position;
         this.#failure = undefined;
         this.#progress.release();
@@ -172,6 +196,8 @@ export class Projector implements ReadModelFeed {
         await pauses.take();
         await this.#live.open().catch((again: unknown) => this.#report(again));
       }
+      // More may come: it is written with what is left.
+      if (this.#failure === undefined && !this.#isDue) return;
     }
   }
 

@@ -126,6 +126,40 @@ export function describeSharing(database: () => string): void {
       await execute(database(), `select pg_terminate_backend(pid) from ${sessions}`);
     }
 
+    test('whoever waits for facts on their way asks the log less and less often', async () => {
+      const first = joins();
+      await opened();
+      await first.shared.caughtUp(await journal.tip(), 20_000);
+      await leave(first);
+      members = [];
+
+      const asked: number[] = [];
+      let arrive = () => {};
+      const arrival = new Promise<void>((resolve) => {
+        arrive = resolve;
+      });
+      const reading: SharedParts['journal'] = {
+        read: (...given) => journal.read(...given),
+        tip: () => journal.tip(),
+        readAll: (...given) => {
+          asked.push(performance.now());
+          return journal.readAll(...given);
+        },
+        async *subscribe(...given) {
+          await arrival;
+          yield* journal.subscribe(...given);
+        },
+      };
+      await opened();
+      const { shared } = joins({ reading });
+      const waiting = shared.caughtUp(await journal.tip(), 60_000);
+      await until(async () => asked.length > 6);
+      arrive();
+      await waiting;
+      // Pauses of 20 ms and so on, each twice the one before: a timer is never early.
+      expect((asked[6] as number) - (asked[0] as number)).toBeGreaterThan(500);
+    });
+
     test('are fed by one of them, and all show at once what any of them acknowledged', async () => {
       const all = [joins(), joins(), joins({ projecting: false })];
       const dossier = await opened();

@@ -79,7 +79,7 @@ export class SharedReadModels implements ReadModelFeed {
         return await feed.caughtUp(position, Math.max(0, deadline - performance.now()), signal);
       } catch (error) {
         const over = this.#stopping.signal.aborted || performance.now() >= deadline;
-        // Turned away by one that stopped projecting: whoever projects now gets there.
+        // Turned away as another feed took over: that one gets there.
         if (over || !(error instanceof ReadModelsBehind) || feed === this.#feed) throw error;
       }
     }
@@ -127,6 +127,7 @@ export class SharedReadModels implements ReadModelFeed {
     try {
       await projector.start();
       this.#projector = projector;
+      this.#follower.yield();
       serving = this.#orders.serve((names, onProgress) => projector.rebuild(names, onProgress), resigning.signal);
       if (!resigning.signal.aborted) await once(resigning.signal, 'abort');
     } finally {

@@ -38,6 +38,12 @@ export class Waiters {
     });
   }
 
+  /** Whether somebody waits for no more than this position. */
+  anyUpTo(position: bigint): boolean {
+    for (const waiter of this.#waiting) if (waiter.position <= position) return true;
+    return false;
+  }
+
   /** Lets those go whose position is included. */
   release(includes: (position: bigint) => boolean): void {
     for (const waiter of [...this.#waiting]) if (includes(waiter.position)) waiter.settle();
