@@ -1,6 +1,7 @@
 // npm run bench -- <name>…: each bench by its name, one after the other; without a name, the table of the README.
 import 'reflect-metadata';
 import { benchAudit } from './audit.ts';
+import { benchConsole } from './console.ts';
 import { benchDelivery } from './delivery.ts';
 import { benchEventStore } from './eventstore.ts';
 import { benchProduct } from './product.ts';
@@ -11,6 +12,7 @@ type Bench = { about: string; run: (say: (line: string) => void) => Promise<stri
 const BENCHES: Readonly<Record<string, Bench>> = {
   product: { about: 'the table of the README: replay, rebuild, advance and read over HTTP', run: benchProduct },
   audit: { about: 'past states, bundles over a long log, verification of a whole journal', run: benchAudit },
+  console: { about: 'the console in a browser: what each interaction takes, over 10,000 dossiers', run: benchConsole },
   delivery: { about: 'streams, the feed, webhooks: how soon, how many, beside appends', run: benchDelivery },
   eventstore: {
     about: 'appends and catch-up over EventStoreDB’s protocol (ESDB_URL: a real server too) and PostgreSQL, memory',
