@@ -1,7 +1,8 @@
 import './constats.css';
 import { Badge } from '@codegouvfr/react-dsfr/Badge';
 import { useQuery } from '@tanstack/react-query';
-import { Link, useSearchParams } from 'react-router';
+import { type MouseEvent, useDeferredValue } from 'react';
+import { Link, useNavigate, useSearchParams } from 'react-router';
 import { Digest } from './content.tsx';
 import { Loaded } from './loaded.tsx';
 import { type Finding, findingsOf, type Referentiel, useRequirements } from './reading.ts';
@@ -44,6 +45,7 @@ const VERDICTS = {
 } as const;
 type Verdict = keyof typeof VERDICTS;
 const worstFirst = Object.keys(VERDICTS) as Verdict[];
+const NONE: readonly Finding[] = [];
 
 function verdictOf({ verdict, open, gravite, plan }: Finding): Verdict {
   if (verdict === 'conforme') return 'conforme';
@@ -66,6 +68,8 @@ function Examined({ findings, referentiel }: { findings: readonly Finding[]; ref
   }));
   const all = referentiel?.chapitres.flatMap(({ sections }) => sections.flatMap(({ exigences }) => exigences)) ?? [];
   const shown = chosen === null ? findings : findings.filter(({ exigence }) => exigence === chosen);
+  // The matrix is what one looks at first: the rows of hundreds of findings are drawn after it.
+  const rows = useDeferredValue(shown, NONE);
   return (
     <>
       <ul className="legende" aria-label="Nombre d’exigences, par verdict">
@@ -98,16 +102,27 @@ function Examined({ findings, referentiel }: { findings: readonly Finding[]; ref
       {shown.length === 0 ? (
         <p>Aucun constat. Le centre d’évaluation en relève pendant un audit ouvert.</p>
       ) : (
-        <Findings findings={shown} />
+        <Findings findings={rows} />
       )}
     </>
   );
+}
+
+/** Follows a link within the page. A `Link` of the router, three hundred times, takes as long to draw as all the rest. */
+function useFollowing(): (event: MouseEvent<HTMLAnchorElement>) => void {
+  const navigate = useNavigate();
+  return (event) => {
+    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    void navigate(event.currentTarget.getAttribute('href') ?? '', { preventScrollReset: true });
+  };
 }
 
 type MatrixProps = { referentiel: Referentiel; of: ReadonlyMap<string, Verdict>; chosen: string | null };
 
 /** Chapters as rows, requirements as cells; those that were examined lead to what was found. */
 function Matrix({ referentiel, of, chosen }: MatrixProps) {
+  const follow = useFollowing();
   return (
     <div className="matrice">
       <table>
@@ -134,6 +149,7 @@ function Matrix({ referentiel, of, chosen }: MatrixProps) {
                         exigence={exigence}
                         verdict={of.get(exigence)}
                         chosen={exigence === chosen}
+                        follow={follow}
                       />
                     ))}
                   </ul>
@@ -147,7 +163,14 @@ function Matrix({ referentiel, of, chosen }: MatrixProps) {
   );
 }
 
-function Cell({ exigence, verdict, chosen }: { exigence: string; verdict: Verdict | undefined; chosen: boolean }) {
+type CellProps = {
+  exigence: string;
+  verdict: Verdict | undefined;
+  chosen: boolean;
+  follow: ReturnType<typeof useFollowing>;
+};
+
+function Cell({ exigence, verdict, chosen, follow }: CellProps) {
   if (!verdict)
     return (
       <li className="case" aria-hidden title={`${exigence} : non examinée`}>
@@ -157,9 +180,9 @@ function Cell({ exigence, verdict, chosen }: { exigence: string; verdict: Verdic
   const { letter, text } = VERDICTS[verdict];
   return (
     <li>
-      <Link
-        to={`?exigence=${exigence}#liste`}
-        preventScrollReset
+      <a
+        href={`?exigence=${exigence}#liste`}
+        onClick={follow}
         className={`case case--${verdict}`}
         aria-current={chosen ? 'true' : undefined}
         title={`${exigence} : ${text}`}
@@ -168,7 +191,7 @@ function Cell({ exigence, verdict, chosen }: { exigence: string; verdict: Verdic
         <span className="fr-sr-only">
           {exigence} : {text}
         </span>
-      </Link>
+      </a>
     </li>
   );
 }
