@@ -2,6 +2,7 @@ import { Alert } from '@codegouvfr/react-dsfr/Alert';
 import { Button } from '@codegouvfr/react-dsfr/Button';
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
+import { Accesses } from './accesses.tsx';
 import { api, ask } from './client.ts';
 import { Digest } from './content.tsx';
 import { save } from './download.ts';
@@ -9,12 +10,14 @@ import { chainOf, isSigned, noteOf, rootOf } from './inclusion.ts';
 import { Loaded, ProblemAlert, useAct } from './loaded.tsx';
 import { factsAfter, type HistoryItem } from './reading.ts';
 import { useSeen } from './seen.ts';
+import { useSession } from './session.ts';
 import { DataTable } from './table.tsx';
 import { counted, hourOf, momentInWords } from './words.ts';
 
 /** Preuve: what this browser verifies now of the dossier, the bundle to take away, and the command that verifies all of it. */
 export function Component() {
   const { dossier } = useSeen();
+  const session = useSession();
   const verified = useQuery({
     queryKey: ['dossier', dossier.id, 'proof'],
     queryFn: () => verify(dossier.id),
@@ -28,6 +31,7 @@ export function Component() {
       </p>
       <Loaded query={verified}>{(found) => <Verified {...found} />}</Loaded>
       <Bundle id={dossier.id} />
+      {session?.roles.includes('auditeur') && <Accesses />}
     </>
   );
 }

@@ -231,6 +231,17 @@ export async function pageOfDeliveries(webhook: string, query: { state?: Deliver
   return { items, cursor: cursorOf(next) };
 }
 
+export type Access = Schemas['AccessPage']['items'][number];
+
+/** A page of the log of accesses to a dossier from a day on, oldest first. */
+export async function pageOfAccesses(asked: { dossier: string; from: string; cursor: string | undefined }) {
+  const { cursor, ...query } = asked;
+  const page = await ask(
+    api.GET('/api/accesses', { params: { query: { ...query, limit: 50, ...(cursor ? { cursor } : {}) } } }),
+  );
+  return { items: page.items, cursor: cursorOf(page.next) };
+}
+
 export type Finding = Schemas['Finding'];
 
 /** Every finding of a dossier, in the order of the requirements. */

@@ -67,6 +67,29 @@ describe('the proof of a dossier', () => {
   }, 30_000);
 });
 
+describe('accesses to a dossier', () => {
+  test('are told to an auditeur, from a day on: who read what, who was denied', async () => {
+    const { charge, autre } = await stage.tokens();
+    await stage.call(charge, 'GET', `/api/dossiers/${id}/timeline`);
+    await stage.call(autre, 'GET', `/api/dossiers/${id}`);
+    await auditeur.goto(`/dossiers/${id}/preuve`);
+    const row = (text: string) => auditeur.page.getByRole('row').filter({ hasText: text });
+    await row('/api/dossiers/:id/timeline').filter({ hasText: 'Chargé de qualification' }).waitFor();
+    const denied = row('Accès refusé').filter({ hasText: 'ailleurs' });
+    expect(await denied.textContent()).toContain('Nuage de Paimpont');
+    await auditeur.page.getByLabel('À partir du').fill('2090-01-01');
+    await auditeur.page.getByText('Personne, depuis ce jour').waitFor();
+    expect(new URL(auditeur.page.url()).search).toBe('?acces-depuis=2090-01-01');
+  }, 30_000);
+
+  test('are not offered to others', async () => {
+    const charge = await stage.window('Chargé de qualification');
+    await charge.goto(`/dossiers/${id}/preuve`);
+    await charge.page.getByText(/^Vérifié par ce navigateur/).waitFor();
+    expect(await charge.page.getByText('Accès à ce dossier').count()).toBe(0);
+  }, 30_000);
+});
+
 function turned(match: string, digit: string): string {
   return match.slice(0, -1) + (digit === '0' ? '1' : '0');
 }
