@@ -69,7 +69,7 @@ const OPENED = 'acces.flux-ouvert';
 
 /** The same read by the same person is recorded once in so long: a record stands for those that follow within a minute. */
 const SAME_MS = 60_000;
-const SAME_HELD = 20_000;
+const SAME_HELD = 5_000;
 
 /** How many records one request looks at. */
 const LOOKED_AT = 5_000;
@@ -102,7 +102,9 @@ export class Accesses {
   async read(request: AccessRequest, dossier: string, seeing: readonly string[], revisions: number[]): Promise<void> {
     if (revisions.length === 0) return;
     const data = { operation: operationOf(request), dossier, revisions: ranges(revisions) };
-    await this.#once('acces.faits-lus', request, seeing[0] as string, data);
+    // Every read of a timeline passes here: its parts are plain, and told apart by what none of them holds.
+    const key = `${data.operation}\n${dossier}\n${data.revisions}\n${seeing[0]}\n${identity(request.caller as Caller)}`;
+    await this.#once('acces.faits-lus', request, seeing[0] as string, data, key);
   }
 
   /** Records that a bundle of a dossier is handed over. @throws JournalUnavailable: then it must not be */
@@ -192,9 +194,13 @@ export class Accesses {
     return { items: await this.#shown(found) };
   }
 
-  async #once(type: AccessType, request: AccessRequest, role: string, data: AccessData): Promise<void> {
-    const { iss, sub } = request.caller as Caller;
-    const key = JSON.stringify([type, iss, sub, role, data]);
+  async #once(
+    type: AccessType,
+    request: AccessRequest,
+    role: string,
+    data: AccessData,
+    key = JSON.stringify([type, role, data, identity(request.caller as Caller)]),
+  ): Promise<void> {
     let recorded = this.#recent.get(key);
     if (!recorded) {
       recorded = this.record(type, actorOf(request, role), data, request.id);
@@ -269,8 +275,31 @@ function dossierOf({ params, routeOptions }: AccessRequest): string | undefined 
   return routeOptions.url?.startsWith('/api/dossiers/:id') && id !== undefined && UUID.test(id) ? id : undefined;
 }
 
-/** Numbers in order, as `3-5,9`. */
+const identities = new WeakMap<Caller, string>();
+
+/** Who a caller is, as one text. A caller is the same object as long as its token is remembered. */
+function identity(caller: Caller): string {
+  let text = identities.get(caller);
+  if (text === undefined) {
+    text = JSON.stringify([caller.iss, caller.sub]);
+    identities.set(caller, text);
+  }
+  return text;
+}
+
+const rangesOf = new WeakMap<readonly number[], string>();
+
+/** Numbers in order, as `3-5,9`; remembered for as long as whoever keeps the numbers does. */
 function ranges(numbers: readonly number[]): string {
+  let text = rangesOf.get(numbers);
+  if (text === undefined) {
+    text = rangesIn(numbers);
+    rangesOf.set(numbers, text);
+  }
+  return text;
+}
+
+function rangesIn(numbers: readonly number[]): string {
   const texts: string[] = [];
   for (let start = 0; start < numbers.length; ) {
     let end = start;

@@ -44,7 +44,7 @@ export const VERSION: string = manifest.version;
 export const SOFTWARE = `jalon/${VERSION}`;
 
 /** Dossiers held in memory, counted in facts: about 1 kB each. */
-const FACTS_HELD = 25_000;
+const FACTS_HELD = 15_000;
 
 /** What Jalon is made of, without a transport: journal, directory, engine and read models over one data folder. */
 export type Product = {
