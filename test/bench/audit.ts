@@ -7,7 +7,7 @@ import { verifyWhole } from '../../apps/cli/verify-journal.ts';
 import { type Running, run } from '../running.ts';
 import { fact, walkToJ3 } from '../walk.ts';
 import { fill, makeTemplates, type Templates } from './copies.ts';
-import { ORGS } from './seed.ts';
+import { led } from './seed.ts';
 import { measureShare } from './share.ts';
 import { type Line, perSecond, shown, table } from './table.ts';
 
@@ -53,19 +53,9 @@ async function audited(folder: string, facts: number, templates: Templates, say:
 }
 
 /** A dossier of forty facts, from the application to J3 and beyond. */
-async function dossier({ engine }: Product): Promise<string> {
+function dossier(product: Product): Promise<string> {
   const notes = Array.from({ length: 40 - walkToJ3().length }, () => fact('dossier.note-ajoutee'));
-  let id: string | undefined;
-  for (const { role, ...proposed } of [...walkToJ3(), ...notes]) {
-    const org = ORGS[role];
-    const caller = { iss: 'urn:bench', sub: role, roles: [role], name: `Banc ${role}`, ...(org ? { org } : {}) };
-    const { dossier: now } =
-      id === undefined
-        ? await engine.open(caller, { workflow: 'secnumcloud', fact: proposed }, { route: 'bench' })
-        : await engine.advance(caller, id, proposed, { route: 'bench' });
-    id = now.id;
-  }
-  return id as string;
+  return led(product, [...walkToJ3(), ...notes]);
 }
 
 async function pastAgainstPlain(audited: Audited): Promise<Line[]> {

@@ -60,11 +60,13 @@ export async function seed(folder: string, sizes: readonly number[], say: (line:
   return ids;
 }
 
-async function dossier({ engine }: Product, size: number): Promise<string> {
-  const steps = [...wayToAudit(), ...Array.from({ length: Math.max(0, size - 11) }, (_, n) => finding(n))].slice(
-    0,
-    size,
-  );
+function dossier(product: Product, size: number): Promise<string> {
+  const steps = [...wayToAudit(), ...Array.from({ length: Math.max(0, size - 11) }, (_, n) => finding(n))];
+  return led(product, steps.slice(0, size));
+}
+
+/** Leads a dossier through facts by the engine, each proposed by its role; its id. */
+export async function led({ engine }: Product, steps: readonly Step[]): Promise<string> {
   let id: string | undefined;
   for (const { role, ...proposed } of steps) {
     const org = ORGS[role];
