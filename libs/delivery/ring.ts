@@ -55,6 +55,15 @@ export class Ring {
     return this.#follows && number >= this.#first;
   }
 
+  /**
+   * Nothing that leaves lies between these two positions of the log (there may be what never does): whoever is at the first
+   * need not read the log for what comes after the second.
+   */
+  reachBack(from: bigint, to: bigint): void {
+    const floor = this.#floor ?? -1n;
+    if (from < floor && floor <= to) this.#floor = from;
+  }
+
   /** Number of the first fact after a position of this log; undefined when the ring does not reach back to it. */
   numberAfter(position: bigint): number | undefined {
     if (!this.#follows || position < (this.#floor ?? -1n)) return undefined;

@@ -32,8 +32,6 @@ export class Tail {
   #pages: AsyncIterator<StoredEvent[]> | undefined;
   /** Where the log ended before `#pages` were asked for: they hold every fact up to there. */
   #end: bigint | null = null;
-  /** Every fact up to here was taken or passed, though it may be the position of what never leaves. */
-  #passed = -1n;
   #page: StoredEvent[] = [];
   #closed = false;
   #trusted: boolean;
@@ -91,7 +89,7 @@ export class Tail {
     const passed = this.parts.ring.slice({ from, to });
     this.#number = to;
     // The journal may have been read further than the hub had come.
-    const known = this.place?.position ?? -1n;
+    const known = this.#position;
     const fresh = (passed[0] as Departure).position > known ? passed : passed.filter((each) => each.position > known);
     this.place = fresh.at(-1)?.place ?? this.place;
     return fresh;
@@ -111,10 +109,13 @@ export class Tail {
     this.parts.onClose();
   }
 
+  get #position(): bigint {
+    return this.place?.position ?? -1n;
+  }
+
   /** Finds the place in the hub's ring, if that reaches back so far. */
   #settle(): boolean {
-    const position = this.place?.position ?? -1n;
-    this.#number = this.parts.ring.numberAfter(position > this.#passed ? position : this.#passed);
+    this.#number = this.parts.ring.numberAfter(this.#position);
     if (this.#number !== undefined) this.#pages = undefined;
     return this.#number !== undefined;
   }
@@ -124,11 +125,13 @@ export class Tail {
     if (this.#trusted && this.#settle()) return false;
     const { done, value } = await this.parts.reading(async () => {
       this.#pages ??= await this.#pagesFrom();
-      return this.#page.length > 0 ? { done: false, value: this.#page } : this.#pages.next();
+      if (this.#page.length > 0) return { done: false, value: this.#page };
+      // The place is known by now: the hub may hold all that comes after it.
+      return this.#settle() ? { done: false, value: [] } : this.#pages.next();
     });
     if (done) {
       this.#pages = undefined;
-      this.#passed = this.#end ?? -1n;
+      this.parts.ring.reachBack(this.#position, this.#end ?? -1n);
     }
     this.#page = done ? [] : value;
     return this.#page.length > 0;
