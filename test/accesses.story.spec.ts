@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { lead, parties, propose, type Tokens } from './parties.ts';
 import { type Running, run } from './running.ts';
@@ -8,7 +10,7 @@ let tokens: Tokens;
 let now = new Date('2025-07-02T10:00:00Z');
 
 beforeAll(async () => {
-  server = await run({ now: () => now });
+  server = await run({ now: () => now, env: { JALON_WEBHOOK_ALLOW: '127.0.0.0/8' } });
   tokens = await parties(server);
 });
 afterAll(async () => {
@@ -109,6 +111,32 @@ describe('le journal des accès', () => {
     const before = (await accesses()).length;
     expect((await get('abonne', '/api/feed')).status).toBe(200);
     expect(await accesses()).toHaveLength(before);
+  });
+
+  test('qui change un webhook, ou s’en fait renvoyer les faits, l’est de même, avec l’adresse où ils vont', async () => {
+    const receiver = createServer((request, response) => {
+      response.setHeader('webhook-allowed-origin', String(request.headers['webhook-request-origin'] ?? '*'));
+      response.end();
+    });
+    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+    const { port } = receiver.address() as AddressInfo;
+    try {
+      const url = `http://127.0.0.1:${port}/`;
+      const { status, body } = await server.call(tokens.charge, 'POST', '/api/webhooks', { url });
+      expect(status).toBe(201);
+      await server.call(tokens.charge, 'PATCH', `/api/webhooks/${body.id}`, { types: ['j2.*'] });
+      await server.call(tokens.charge, 'POST', `/api/webhooks/${body.id}/replay`, { from: 'start' });
+      const told = (await accesses()).filter(({ data }) => data.vers === `127.0.0.1:${port}`);
+      expect(told.map(({ data }) => data.operation)).toEqual([
+        'POST /api/webhooks',
+        'PATCH /api/webhooks/:webhook',
+        'POST /api/webhooks/:webhook/replay',
+      ]);
+      expect((await server.call(tokens.charge, 'DELETE', `/api/webhooks/${body.id}`)).status).toBe(204);
+    } finally {
+      receiver.closeAllConnections();
+      receiver.close();
+    }
   });
 
   test('une échéance que fixe un fait confidentiel se lit comme lui, une autre librement', async () => {

@@ -142,8 +142,8 @@ export class Accesses {
    * where to. `caller` is whose token it is where that is none of a request. @throws JournalUnavailable: then they must not
    */
   async followed(request: AccessRequest, role: string, what: Record<string, unknown>, caller?: Caller): Promise<void> {
-    const asked = caller ? { ...request, caller } : request;
-    await this.#once('acces.faits-suivis', asked, role, { operation: operationOf(request), ...what });
+    const asking = { id: request.id, caller: caller ?? request.caller };
+    await this.#once('acces.faits-suivis', asking, role, { operation: operationOf(request), ...what });
   }
 
   /**
@@ -196,7 +196,7 @@ export class Accesses {
 
   async #once(
     type: AccessType,
-    request: AccessRequest,
+    request: Pick<AccessRequest, 'id' | 'caller'>,
     role: string,
     data: AccessData,
     key = JSON.stringify([type, role, data, identity(request.caller as Caller)]),
@@ -252,7 +252,7 @@ export class Accesses {
 }
 
 /** The caller of a request as the log keeps it. */
-function actorOf(request: AccessRequest, role: string): LogRecord['actor'] {
+function actorOf(request: Pick<AccessRequest, 'caller'>, role: string): LogRecord['actor'] {
   const { iss, sub, org, name } = request.caller as Caller;
   return { iss, sub, role, ...(org === undefined ? {} : { org }), ...(name === undefined ? {} : { nom: name }) };
 }

@@ -40,7 +40,7 @@ export class WebhooksController {
   ): Promise<object> {
     const owner = ownerIn(request);
     const wanted = valid(WebhookRequest, body);
-    await this.#recorded(request, owner, wanted.url);
+    await this.#recorded(request, owner.audience, wanted.url);
     const { webhook, secret } = await this.#webhooks.register(owner, wanted);
     reply.header('location', `/api/webhooks/${webhook.id}`);
     return { ...(await this.#webhooks.view(webhook)), secret };
@@ -82,7 +82,7 @@ export class WebhooksController {
     path: ['webhook'],
     body: 'WebhookChange',
     answers: { 200: { says: 'Le webhook', schema: 'Webhook' } },
-    problems: ['interdit', 'webhook-refuse', ...KEPT],
+    problems: ['interdit', 'webhook-refuse', 'journal-indisponible', ...KEPT],
   })
   async change(@Param('webhook') id: string, @Body() body: unknown, @Req() request: FastifyRequest): Promise<object> {
     const { webhook, own } = await this.#found(id, request);
@@ -91,7 +91,7 @@ export class WebhooksController {
     const { state: _, ...settings } = wanted;
     if (!owner && Object.keys(settings).length > 0)
       throw new ProblemRaised('interdit', 'Un administrateur ne change que l’état du webhook d’un autre.');
-    if (owner && wanted.url !== undefined) await this.#recorded(request, owner, wanted.url);
+    if (owner) await this.#recorded(request, owner.audience, wanted.url ?? webhook.url);
     return this.#shown(await this.#webhooks.change(webhook, wanted, owner));
   }
 
@@ -151,7 +151,9 @@ export class WebhooksController {
   })
   async replay(@Param('webhook') id: string, @Body() body: unknown, @Req() request: FastifyRequest): Promise<object> {
     const webhook = await this.#own(id, request);
-    await this.#webhooks.replay(webhook, valid(WebhookReplay, body).from);
+    const { from } = valid(WebhookReplay, body);
+    await this.#recorded(request, JSON.parse(webhook.audience) as Audience, webhook.url);
+    await this.#webhooks.replay(webhook, from);
     return this.#shown(await this.product.leaving.registry.one(webhook.id));
   }
 
@@ -209,7 +211,7 @@ export class WebhooksController {
   }
 
   /** The log of accesses knows where what is withheld from others is to be sent. */
-  async #recorded(request: FastifyRequest, { audience }: Owner, url: string): Promise<void> {
+  async #recorded(request: FastifyRequest, audience: Audience, url: string): Promise<void> {
     if (!URL.canParse(url) || !receivesConfidential(audience, catalogue)) return;
     await this.product.accesses.followed(request, audience.roles[0] as string, { vers: new URL(url).host });
   }

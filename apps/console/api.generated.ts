@@ -6796,6 +6796,8 @@ export interface operations {
             /**
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
              *
+             *     Journal indisponible : /problems/journal-indisponible
+             *
              *     Webhooks indisponibles : /problems/livraisons-indisponibles
              */
             503: {
