@@ -1,5 +1,6 @@
 export * from './bundle.ts';
 export * from './checkpoint.ts';
+export { type Cosignature, cosignaturesOf } from './cosignature.ts';
 export { LogDiverged } from './feed.ts';
 export { KeyFile, KeyFileRefused } from './key-file.ts';
 export * from './keys.ts';
@@ -14,3 +15,6 @@ export { ProofStore, ProofUnavailable, type StoredCheckpoint, type StoredKey } f
 export * from './tree.ts';
 export * from './verify-bundle.ts';
 export * from './verify-journal.ts';
+export { Witness, type WitnessParts } from './witness.ts';
+export { serveWitness } from './witness-server.ts';
+export { type WitnessAddress, Witnesses, type WitnessStatus } from './witnesses.ts';

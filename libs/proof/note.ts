@@ -3,7 +3,7 @@ import { createPublicKey, hash, type KeyObject, sign, verify } from 'node:crypto
 /** A public key under the name that its signatures carry (C2SP signed-note). */
 export type NoteKey = {
   name: string;
-  /** First four bytes of SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key), in hex. */
+  /** First four bytes of SHA-256(name ‖ 0x0A ‖ algorithm ‖ public key), in hex. */
   id: string;
   /** The 32 bytes of an Ed25519 public key (RFC 8032). */
   publicKey: Buffer;
@@ -23,16 +23,18 @@ export class NoteRefused extends Error {
 /** What signature lines begin with: an em dash and a space. */
 const DASH = '\u2014 ';
 
-/** The byte that says Ed25519 in ids and in verifier keys. */
-const ED25519 = 0x01;
+/** The byte that says in ids and verifier keys what a key signs: the text of a note, or a cosignature over it. */
+export const ALGORITHMS = { note: 0x01, cosignature: 0x04 } as const;
+
+export type Algorithm = keyof typeof ALGORITHMS;
 
 const MOST_SIGNATURES = 100;
 
 /** A key under a name. @throws RangeError when it can be no name of a key, or these are no 32 bytes */
-export function noteKey(name: string, publicKey: Buffer): NoteKey {
+export function noteKey(name: string, publicKey: Buffer, algorithm: Algorithm = 'note'): NoteKey {
   if (!isKeyName(name)) throw new RangeError(`« ${name} » can be no name of a key: no space, no plus sign.`);
   if (publicKey.length !== 32) throw new RangeError('An Ed25519 public key has 32 bytes.');
-  const named = Buffer.concat([Buffer.from(`${name}\n`), Buffer.of(ED25519), publicKey]);
+  const named = Buffer.concat([Buffer.from(`${name}\n`), Buffer.of(ALGORITHMS[algorithm]), publicKey]);
   return { name, id: hash('sha256', named, 'hex').slice(0, 8), publicKey };
 }
 
@@ -42,16 +44,17 @@ export function isKeyName(name: string): boolean {
 }
 
 /** A key as verifiers of notes write it: name, id and base64 of the key, joined by plus signs. */
-export function verifierKey({ name, id, publicKey }: NoteKey): string {
-  return `${name}+${id}+${Buffer.concat([Buffer.of(ED25519), publicKey]).toString('base64')}`;
+export function verifierKey({ name, id, publicKey }: NoteKey, algorithm: Algorithm = 'note'): string {
+  return `${name}+${id}+${Buffer.concat([Buffer.of(ALGORITHMS[algorithm]), publicKey]).toString('base64')}`;
 }
 
 /** Reads what `verifierKey` writes. @throws RangeError */
-export function readVerifierKey(text: string): NoteKey {
+export function readVerifierKey(text: string, algorithm: Algorithm = 'note'): NoteKey {
   const [, name = '', id, base64 = ''] = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(text) ?? [];
   const bytes = fromBase64(base64);
-  if (bytes?.length !== 33 || bytes[0] !== ED25519) throw new RangeError(`« ${text} » is no verifier key of Ed25519.`);
-  const key = noteKey(name, bytes.subarray(1));
+  if (bytes?.length !== 33 || bytes[0] !== ALGORITHMS[algorithm])
+    throw new RangeError(`« ${text} » is no verifier key of Ed25519 for a ${algorithm}.`);
+  const key = noteKey(name, bytes.subarray(1), algorithm);
   if (key.id !== id) throw new RangeError(`« ${text} » carries the id of another key.`);
   return key;
 }
@@ -59,12 +62,13 @@ export function readVerifierKey(text: string): NoteKey {
 /** Signs a text that ends with a line end: the text, an empty line, a line for each signer. @throws RangeError */
 export function signNote(text: string, signers: readonly NoteSigner[]): string {
   if (!isNoteText(text)) throw new RangeError('A note is one or more lines, each ended, without control characters.');
-  const lines = signers.map(({ key, privateKey }) => {
-    const signature = sign(null, Buffer.from(text), privateKey);
-    const content = Buffer.concat([Buffer.from(key.id, 'hex'), signature]);
-    return `${DASH}${key.name} ${content.toString('base64')}\n`;
-  });
+  const lines = signers.map(({ key, privateKey }) => signatureLine(key, sign(null, Buffer.from(text), privateKey)));
   return `${text}\n${lines.join('')}`;
+}
+
+/** The line of a note that carries a signature: an em dash, the key's name, base64 of its id and of the signature. */
+export function signatureLine({ name, id }: Pick<NoteKey, 'name' | 'id'>, signature: Buffer): string {
+  return `${DASH}${name} ${Buffer.concat([Buffer.from(id, 'hex'), signature]).toString('base64')}\n`;
 }
 
 /**

@@ -1,4 +1,6 @@
 import type { Kysely } from 'kysely';
+import { withSignatures } from './cosignature.ts';
+import type { NoteKey } from './note.ts';
 import type { Tables } from './tables.ts';
 import { grown, type Tile, type TileName, tails } from './tiles.ts';
 import { leafHash } from './tree.ts';
@@ -203,6 +205,19 @@ export class ProofStore {
         .values({ size, ...changing })
         .onConflict((conflict) => conflict.column('size').doUpdateSet(changing))
         .execute(),
+    );
+  }
+
+  /** Adds the signature lines by these keys to the checkpoint of a size, where it does not have them yet. */
+  async cosigned(size: number, lines: string, keys: readonly Pick<NoteKey, 'name' | 'id'>[]): Promise<void> {
+    await this.database.run((whole) =>
+      whole.transaction().execute(async (db) => {
+        await db.updateTable('log').set({ id: LOG }).execute();
+        const row = await db.selectFrom('checkpoints').select('note').where('size', '=', size).executeTakeFirst();
+        if (!row) return;
+        const note = withSignatures(row.note, lines, keys);
+        if (note !== row.note) await db.updateTable('checkpoints').set({ note }).where('size', '=', size).execute();
+      }),
     );
   }
 
