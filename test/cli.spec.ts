@@ -51,6 +51,36 @@ describe('jalon', () => {
   });
 });
 
+describe('jalon witness', () => {
+  const LOG = 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k';
+
+  test('donne sa clé et son adresse, et garde les deux d’un démarrage à l’autre', async () => {
+    const witness = () =>
+      new ProductProcess(
+        'apps/cli/jalon.mjs',
+        ['witness', '--log', LOG, '--folder', join(folder, 'temoin'), '--port', '0'],
+        {},
+      );
+    const first = witness();
+    const [, key = '', url = ''] = await first.says(/JALON_WITNESSES="(\S+) (http:\S+)"/);
+    expect(key).toMatch(/^temoin-[0-9a-f]{16}\+[0-9a-f]{8}\+B/);
+    expect(await (await fetch(url)).text()).toBe(`${key}\n`);
+    first.kill('SIGTERM');
+    expect(await first.exit).toBe(0);
+    const again = witness();
+    expect((await again.says(/JALON_WITNESSES="(\S+) /))[1]).toBe(key);
+    again.kill('SIGINT');
+    expect(await again.exit).toBe(0);
+  });
+
+  test('refuse en une ligne ce qui n’est pas la clé d’un journal', async () => {
+    const { code, stdout, stderr } = await jalon('witness', '--log', 'bonjour', '--folder', join(folder, 'temoin'));
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(ONE_LINE);
+    expect(existsSync(join(folder, 'temoin'))).toBe(false);
+  });
+});
+
 describe('Le passé d’un dossier', () => {
   const listed = () => peek(folder, 'journal.db', 'select stream from events order by position limit 1')[0]?.stream;
 

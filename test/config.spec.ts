@@ -1,7 +1,9 @@
+import { noteKey, verifierKey } from '@jalon/proof';
 import { describe, expect, test } from '@jest/globals';
-import { ConfigRefused, readConfig } from '../apps/api/config.ts';
+import { ConfigRefused, readConfig, witnessOf } from '../apps/api/config.ts';
 
 const OIDC = { OIDC_ISSUER: 'https://login.example', OIDC_AUDIENCE: 'https://jalon.example' };
+const WITNESS = verifierKey(noteKey('temoin.example', Buffer.alloc(32, 7), 'cosignature'), 'cosignature');
 const DATABASE = { DATABASE_URL: 'postgres://jalon:secret@base.example/jalon' };
 
 describe('the configuration', () => {
@@ -15,9 +17,19 @@ describe('the configuration', () => {
       OIDC_ROLES_CLAIM: 'roles',
       JALON_ROLES: ['api', 'projector', 'delivery', 'clock', 'signer'],
       JALON_WEBHOOK_ALLOW: [],
+      JALON_WITNESSES: [],
       LOG_LEVEL: 'info',
       demonstration: true,
     });
+  });
+
+  test('knows witnesses by their keys and addresses', () => {
+    const given = `${WITNESS} https://temoin.example/jalon ,\n${WITNESS}   http://127.0.0.1:3100`;
+    const { JALON_WITNESSES } = readConfig({ JALON_WITNESSES: given });
+    expect(JALON_WITNESSES.map(witnessOf).map(({ key, url }) => [key.name, url])).toEqual([
+      ['temoin.example', 'https://temoin.example/jalon'],
+      ['temoin.example', 'http://127.0.0.1:3100/'],
+    ]);
   });
 
   test('takes what the environment says, and an empty variable for none', () => {
@@ -67,6 +79,16 @@ describe('the configuration', () => {
       'ranges of addresses that are none',
       { JALON_WEBHOOK_ALLOW: '10.2.0.0/16,ici' },
       /^JALON_WEBHOOK_ALLOW .*"10\.2.*ici"/,
+    ],
+    [
+      'a witness without an address',
+      { JALON_WITNESSES: `${WITNESS} https://temoin.example, ${WITNESS}` },
+      /^JALON_WITNESSES .*name\+id\+key https/,
+    ],
+    [
+      'a witness known by the key of a log',
+      { JALON_WITNESSES: 'example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k https://t.example' },
+      /^JALON_WITNESSES /,
     ],
     ['a public address that is none', { JALON_PUBLIC_URL: 'jalon' }, /^JALON_PUBLIC_URL .*"jalon"/],
     ['a demonstration open to others', { HOST: '0.0.0.0' }, /^HOST=0\.0\.0\.0 .*OIDC_ISSUER.*127\.0\.0\.1/],

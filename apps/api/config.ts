@@ -1,5 +1,5 @@
 import { readRanges } from '@jalon/delivery';
-import { isOrigin } from '@jalon/proof';
+import { isOrigin, readVerifierKey, type WitnessAddress } from '@jalon/proof';
 import { plainToInstance, Transform } from 'class-transformer';
 import {
   ArrayUnique,
@@ -80,6 +80,16 @@ export class Config {
   JALON_ORIGIN?: string;
   /** The private key that signs checkpoints; in the data folder when it is absent. */
   @IsOptional() @IsString() @MinLength(1) JALON_KEY_FILE?: string;
+  /** Witnesses that cosign checkpoints. */
+  @list()
+  @ValidateBy(
+    { name: 'isWitness', validator: { validate: isWitness } },
+    {
+      each: true,
+      message: 'JALON_WITNESSES is a list of witnesses, each « name+id+key https://address », separated by commas',
+    },
+  )
+  JALON_WITNESSES: readonly string[] = [];
   @IsOptional() @IsString() @MinLength(1) OIDC_AUDIENCE?: string;
   /** What the console is to the issuer: a public client, authorization code with PKCE. */
   @IsOptional() @IsString() @MinLength(1) OIDC_CLIENT_ID?: string;
@@ -89,6 +99,24 @@ export class Config {
   /** Without an issuer, tokens are made here for whoever asks: only this machine may ask. */
   get demonstration(): boolean {
     return this.OIDC_ISSUER === undefined;
+  }
+}
+
+/** A witness as JALON_WITNESSES names it: its verifier key, and the address below which it answers. @throws RangeError */
+export function witnessOf(text: string): WitnessAddress {
+  const [key = '', address = '', ...others] = text.split(/\s+/);
+  const { protocol, href, search, hash } = new URL(address);
+  if (others.length > 0 || !/^https?:$/.test(protocol) || search || hash)
+    throw new RangeError(`${address} is no address.`);
+  return { key: readVerifierKey(key, 'cosignature'), url: href };
+}
+
+function isWitness(text: unknown): boolean {
+  try {
+    witnessOf(String(text));
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -50,10 +50,12 @@ export class OperationsController {
     const journal = await this.#journal();
     const directory = await this.#directory();
     const readModels = await this.#readModels();
-    const whole = directory.status === 'ok' && readModels.status === 'ok';
+    const witnesses = this.product.proving.witnesses.status();
+    const isCosigned = witnesses.every(({ status }) => status !== 'absent' && status !== 'refused');
+    const whole = directory.status === 'ok' && readModels.status === 'ok' && isCosigned;
     const status = journal.status !== 'ok' ? 'unavailable' : whole ? 'ok' : 'degraded';
     if (status === 'unavailable') reply.code(503).header('retry-after', '2');
-    return { status, journal, directory, readModels };
+    return { status, journal, directory, readModels, ...(witnesses.length > 0 ? { witnesses } : {}) };
   }
 
   @Get('version')

@@ -6,6 +6,7 @@ import {
   KeyFile,
   KeyNotHeld,
   Keys,
+  MerkleLog,
   Notary,
   openPostgresProof,
   openSqliteProof,
@@ -14,8 +15,10 @@ import {
   Prover,
   readSqliteProof,
   Sealer,
+  type StoredCheckpoint,
+  Witnesses,
 } from '@jalon/proof';
-import type { Config } from './config.ts';
+import { type Config, witnessOf } from './config.ts';
 import type { Alarm } from './read-models.ts';
 
 /** How often a process that does not hold the current key looks whether it does. */
@@ -30,6 +33,7 @@ export type Proving = {
   notary: Notary;
   keys: Keys;
   sealer: Sealer;
+  witnesses: Witnesses;
   /** Cuts a last checkpoint when it is this process that signs. */
   stop(): Promise<void>;
 };
@@ -39,7 +43,7 @@ type Parts = {
   journal: Journal;
   clock: () => Date;
   alarm: Alarm;
-  config: Pick<Config, 'DATABASE_URL' | 'JALON_ROLES' | 'JALON_ORIGIN' | 'JALON_KEY_FILE'>;
+  config: Pick<Config, 'DATABASE_URL' | 'JALON_ROLES' | 'JALON_ORIGIN' | 'JALON_KEY_FILE' | 'JALON_WITNESSES'>;
   /** The database that processes share, if they do: there one of them signs. */
   shared: PostgresReadModels | undefined;
 };
@@ -50,7 +54,7 @@ type Parts = {
  * @throws OriginTaken when JALON_ORIGIN is not the folder's own, JournalRefused when the folder holds something else
  */
 export async function openProving({ folder, journal, clock, alarm, config, shared }: Parts): Promise<Proving> {
-  const { DATABASE_URL, JALON_ORIGIN, JALON_KEY_FILE, JALON_ROLES } = config;
+  const { DATABASE_URL, JALON_ORIGIN, JALON_KEY_FILE, JALON_ROLES, JALON_WITNESSES } = config;
   const store = new ProofStore(DATABASE_URL === undefined ? openSqliteProof(folder) : openPostgresProof(DATABASE_URL));
   // What lay in the folder before there was a database moves there: origin, keys and checkpoints cannot be derived.
   const own = DATABASE_URL === undefined ? null : readSqliteProof(folder);
@@ -61,8 +65,16 @@ export async function openProving({ folder, journal, clock, alarm, config, share
   };
   const keys = new Keys(store, new KeyFile(JALON_KEY_FILE ?? join(folder, KEY_FILE)), clock);
   const onTrouble = (err: unknown) => alarm('checkpoints cannot be cut, and will be tried again', { err });
-  const notary = new Notary({ store, journal, keys, origin, clock, shared: shared !== undefined, onTrouble });
-  const prover = new Prover({ store, journal, notary, shared: shared !== undefined });
+  const witnesses = new Witnesses({
+    witnesses: JALON_WITNESSES.map(witnessOf),
+    store,
+    consistency: (from, to) => new MerkleLog(store).consistency(from, to),
+    onRefused: (err) => alarm('a witness refuses to cosign the log', { err }),
+  });
+  const onSigned = (checkpoint: StoredCheckpoint) => witnesses.submit(checkpoint);
+  const cosigned = (checkpoint: StoredCheckpoint) => witnesses.cosigned(checkpoint);
+  const notary = new Notary({ store, journal, keys, origin, clock, shared: shared !== undefined, onTrouble, onSigned });
+  const prover = new Prover({ store, journal, notary, cosigned, shared: shared !== undefined });
   const sealer = new Sealer({ store, keys, origin, shared: shared !== undefined });
   const stopping = new AbortController();
   let signing: Promise<void> = Promise.resolve();
@@ -71,11 +83,11 @@ export async function openProving({ folder, journal, clock, alarm, config, share
       await store.close();
       throw fault;
     });
-    signing = notary.run(stopping.signal);
+    signing = signAndAsk(notary, witnesses, stopping.signal);
   } else if (JALON_ROLES.includes('signer')) {
     const lease = new Lease({ database: shared, role: 'signer', onError: onTrouble });
     const holdsKey = async () => void (await keys.signer(await origin()));
-    signing = signInTurn({ notary, lease, holdsKey, onTrouble }, stopping.signal);
+    signing = signInTurn({ notary, witnesses, lease, holdsKey, onTrouble }, stopping.signal);
   }
   const stop = async () => {
     stopping.abort();
@@ -83,13 +95,30 @@ export async function openProving({ folder, journal, clock, alarm, config, share
     await own?.close();
     await store.close();
   };
-  return { prover, notary, keys, sealer, stop };
+  return { prover, notary, keys, sealer, witnesses, stop };
 }
 
-type Turns = { notary: Notary; lease: Lease; holdsKey: () => Promise<void>; onTrouble: (error: unknown) => void };
+/** Signs, and has witnesses asked as long as it is this process that signs. */
+async function signAndAsk(notary: Notary, witnesses: Witnesses, over: AbortSignal): Promise<void> {
+  const asking = either(over);
+  const asked = witnesses.run(asking.signal);
+  await notary.run(over).finally(asking.release);
+  await asked;
+}
+
+type Turns = {
+  notary: Notary;
+  witnesses: Witnesses;
+  lease: Lease;
+  holdsKey: () => Promise<void>;
+  onTrouble: (error: unknown) => void;
+};
 
 /** Of all processes that share a log one signs at a time, and only one that holds its current key. */
-async function signInTurn({ notary, lease, holdsKey, onTrouble }: Turns, stopping: AbortSignal): Promise<void> {
+async function signInTurn(
+  { notary, witnesses, lease, holdsKey, onTrouble }: Turns,
+  stopping: AbortSignal,
+): Promise<void> {
   let failing = false;
   while (!stopping.aborted) {
     try {
@@ -98,7 +127,7 @@ async function signInTurn({ notary, lease, holdsKey, onTrouble }: Turns, stoppin
       const turn = new AbortController();
       const over = either(stopping, turn.signal);
       await lease.hold(async (_tenure, resigned) => {
-        await notary.run(resigned);
+        await signAndAsk(notary, witnesses, resigned);
         turn.abort();
       }, over.signal);
       over.release();

@@ -539,12 +539,26 @@ const answers: Record<string, JsonSchema> = {
 
   Token: object({ access_token: text(), token_type: { const: 'Bearer' }, expires_in: integer }),
   Alive: object({ status: { const: 'ok' } }),
-  Readiness: object({
-    status: words(['ok', 'degraded', 'unavailable']),
-    journal: { type: 'object', required: ['status'] },
-    directory: { type: 'object', required: ['status'] },
-    readModels: { type: 'object', required: ['status'] },
-  }),
+  Readiness: object(
+    {
+      status: words(['ok', 'degraded', 'unavailable']),
+      journal: { type: 'object', required: ['status'] },
+      directory: { type: 'object', required: ['status'] },
+      readModels: { type: 'object', required: ['status'] },
+    },
+    {
+      witnesses: listOf(
+        object(
+          {
+            name: text(),
+            status: words(['ok', 'waiting', 'absent', 'refused']),
+            size: orNull({ type: 'integer', description: 'Taille du dernier point de contrôle cosigné' }),
+          },
+          { reason: text() },
+        ),
+      ),
+    },
+  ),
   Version: object(
     { name: text(), version: text(), software: text(), node: text(), demonstration: yes },
     { login: object({ issuer: text(), audience: text(), rolesClaim: text() }, { clientId: text() }) },

@@ -14,6 +14,7 @@ import { exportTo, type House, importFrom } from './house.ts';
 import { compared, type Ends, MomentRefused, replayed } from './past.ts';
 import { VerificationRefused, type Verified, verifyFile } from './verify.ts';
 import { verifyWhole } from './verify-journal.ts';
+import { watch } from './witness.ts';
 
 /** What is told in one line; anything else is a bug, told with its stack. */
 const FORESEEN = [
@@ -93,8 +94,11 @@ program
     act({ command: 'rebuild', ...(projection === undefined ? {} : { projection }) }),
   );
 
+type WitnessOptions = { log: string[]; folder: string; name?: string; host: string; port: string };
+
 type Verification = Stores & {
   key?: string[];
+  witness?: string[];
   json?: true;
   journal?: string | true;
   archive?: string;
@@ -109,6 +113,7 @@ program
   )
   .argument('[fichier]', 'fichier donné par GET /api/dossiers/{id}/bundle')
   .option('--key <cle...>', 'clé publique connue d’ailleurs : nom+id+base64, ou fichier JWK, JWK set ou PEM')
+  .option('--witness <cle...>', 'clé d’un témoin, qui doit avoir cosigné le point de contrôle du fichier')
   .option('--json', 'rapport en JSON')
   .option('--journal [dossier]', 'le journal d’un dossier de données, serveur en marche ou non')
   .option('--archive <fichier>', 'un fichier écrit par « jalon export »')
@@ -123,11 +128,21 @@ program
   });
 
 async function verification(file: string | undefined, options: Verification): Promise<Verified> {
-  const { key: given = [], journal, archive, checkpoint: checkpoints = [], threads, eventstore } = options;
+  const {
+    key: given = [],
+    witness: witnesses = [],
+    journal,
+    archive,
+    checkpoint: checkpoints = [],
+    threads,
+    eventstore,
+  } = options;
   const isWhole = journal !== undefined || archive !== undefined || eventstore !== undefined;
   if (isWhole === (file !== undefined))
     throw new VerificationRefused('Donnez un fichier à vérifier, ou --journal, ou --archive.');
-  if (file !== undefined) return verifyFile(file, given);
+  if (file !== undefined) return verifyFile(file, given, witnesses);
+  if (witnesses.length > 0)
+    throw new VerificationRefused('--witness va avec un fichier de dossier : ce sont ses cosignatures qu’il porte.');
   if (threads !== undefined && !/^[1-9]\d?$/.test(threads))
     throw new VerificationRefused('--threads donne un nombre de 1 à 99.');
   const { eventStore: _, ...inFolder } = house(options);
@@ -156,6 +171,25 @@ keys
   .command('rotate')
   .description('remplace la clé qui signe ; les anciennes signatures se vérifient toujours')
   .action(() => act({ command: 'keys', act: 'rotate' }));
+
+program
+  .command('witness')
+  .description(
+    "témoin d'autres journaux (C2SP tlog-witness) : cosigne ce qui prolonge ce qu'il a vu, et rien d'autre ; sur une autre machine que le journal",
+  )
+  .requiredOption(
+    '--log <cle...>',
+    'clé de vérification de chaque journal surveillé (nom+id+base64), que donne « jalon keys »',
+  )
+  .option('--folder <dossier>', 'son dossier : sa clé, et ce qu’il a cosigné', './temoin')
+  .option('--name <nom>', 'son nom, gardé au premier démarrage ; sinon tiré au sort')
+  .option('--host <adresse>', 'où écouter', '127.0.0.1')
+  .option('--port <port>', 'port', '3100')
+  .action(async ({ log, folder: place, name, host, port }: WitnessOptions) => {
+    if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new RangeError('--port donne un port, de 0 à 65535.');
+    const named = name === undefined ? {} : { name };
+    await watch({ folder: resolve(place), logs: log, host, port: Number(port), ...named }, print);
+  });
 
 program
   .command('export')

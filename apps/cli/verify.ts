@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { BUNDLE_CHECKS, type BundleReport, readVerifierKey, verifyBundle } from '@jalon/proof';
+import { BUNDLE_CHECKS, type BundleReport, type NoteKey, readVerifierKey, verifyBundle } from '@jalon/proof';
 import { catalogue } from '@jalon/workflows';
 
 /** What is given is no bundle to verify, or no key; the message says what is. */
@@ -16,11 +16,13 @@ const MARKS = { ok: '✓', limited: '~', failed: '✗' } as const;
 /**
  * Verifies a bundle with no network nor database.
  * @param keys each a verifier key (nom+id+base64), or a file: JWK or JWK set, PEM, verifier keys one a line
+ * @param witnesses verifier keys of witnesses that must have cosigned the checkpoint
  * @throws VerificationRefused
  */
-export function verifyFile(file: string, keys: readonly string[]): Verified {
+export function verifyFile(file: string, keys: readonly string[], witnesses: readonly string[] = []): Verified {
   const report = verifyBundle(readText(file), {
     keys: keys.flatMap(readKeys),
+    witnesses: witnesses.map(readWitness),
     find: (name, version) => catalogue.find(name, version),
   });
   return { ok: report.ok, lines: linesOf(report), report };
@@ -69,6 +71,16 @@ export function readKeys(given: string): Buffer[] {
       `« ${given} » n'est pas une clé publique : ni clé de vérification (nom+id+base64), ni fichier JWK, JWK set ou PEM d'une clé Ed25519.`,
       { cause },
     );
+  }
+}
+
+function readWitness(given: string): NoteKey {
+  try {
+    return readVerifierKey(given, 'cosignature');
+  } catch (cause) {
+    throw new VerificationRefused(`« ${given} » n'est pas la clé d'un témoin (nom+id+base64, comme il la donne).`, {
+      cause,
+    });
   }
 }
 

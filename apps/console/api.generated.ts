@@ -1745,6 +1745,13 @@ export interface components {
             journal: Record<string, never>;
             directory: Record<string, never>;
             readModels: Record<string, never>;
+            witnesses?: {
+                name: string;
+                /** @enum {string} */
+                status: "ok" | "waiting" | "absent" | "refused";
+                size: number | null;
+                reason?: string;
+            }[];
         };
         Version: {
             name: string;

@@ -4,6 +4,7 @@ export { type Cosignature, cosignaturesOf } from './cosignature.ts';
 export { LogDiverged } from './feed.ts';
 export { KeyFile, KeyFileRefused } from './key-file.ts';
 export * from './keys.ts';
+export { MerkleLog } from './merkle-log.ts';
 export { Notary, type NotaryParts, type Pace } from './notary.ts';
 export * from './note.ts';
 export * from './origin.ts';

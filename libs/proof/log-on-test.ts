@@ -12,7 +12,7 @@ import {
   type StoredEvent,
   seal,
 } from '@jalon/journal';
-import { KeyFile, Keys, Notary, originOf, type Pace, ProofStore, Prover } from './index.ts';
+import { KeyFile, Keys, Notary, originOf, type Pace, ProofStore, Prover, type StoredCheckpoint } from './index.ts';
 import { openSqliteProof } from './store.sqlite.ts';
 import type { ProofDatabase } from './store.ts';
 import { GrowingTree } from './tiles.ts';
@@ -31,7 +31,12 @@ export const IN_SQLITE: Keeping = { open: openSqliteProof, clear: async () => un
 /** A notary that cuts nothing by itself for a long time, and does what it is asked at once. */
 const PATIENT: Partial<Pace> = { cutAfter: 600_000, apart: 0, flushAfter: 5, look: 10, pause: 20 };
 
-type Options = { pace?: Partial<Pace>; keyFile?: string; journal?: Journal };
+type Options = {
+  pace?: Partial<Pace>;
+  keyFile?: string;
+  journal?: Journal;
+  onSigned?: (checkpoint: StoredCheckpoint) => void;
+};
 
 /** A log over a journal of its own, in a temporary folder, for specs. */
 export class LogOnTest {
@@ -66,7 +71,12 @@ export class LogOnTest {
   }
 
   /** Opens the folder and begins to follow its journal. */
-  async start({ pace = {}, keyFile = join(this.folder, 'cle.pem'), journal }: Options = {}): Promise<void> {
+  async start({
+    pace = {},
+    keyFile = join(this.folder, 'cle.pem'),
+    journal,
+    onSigned = () => undefined,
+  }: Options = {}): Promise<void> {
     if (journal) this.journal = journal;
     else ({ journal: this.journal, directory: this.directory } = await openSqliteJournal(this.folder));
     const { shared } = this.keeping;
@@ -81,6 +91,7 @@ export class LogOnTest {
       clock,
       shared,
       onTrouble: (error) => this.troubles.push(error),
+      onSigned,
       pace: { ...PATIENT, ...pace },
     });
     const { store, notary } = this;

@@ -21,6 +21,8 @@ export type NotaryParts = {
   shared: boolean;
   /** Told once of what goes wrong and is tried again, and again only after it had gone well. */
   onTrouble: (error: unknown) => void;
+  /** Given each checkpoint once it is kept, and the last one when it begins to sign: witnesses are asked to cosign it. */
+  onSigned?: (checkpoint: StoredCheckpoint) => void;
   pace?: Partial<Pace>;
 };
 
@@ -134,6 +136,7 @@ export class Notary {
     const origin = await this.parts.origin();
     if (shared) await keys.signer(origin);
     this.#latest = await store.latestCheckpoint();
+    if (this.#latest) this.parts.onSigned?.(this.#latest);
     const round = new AbortController();
     this.#round = round;
     const end = () => round.abort();
@@ -197,6 +200,7 @@ export class Notary {
     const checkpoint = { size, position, note: signCheckpoint(head, signers) };
     await store.keepCheckpoint(checkpoint, clock());
     this.#latest = checkpoint;
+    this.parts.onSigned?.(checkpoint);
     clearTimeout(this.#cutTimer);
     this.#cutTimer = undefined;
     this.#failing = false;

@@ -10,6 +10,8 @@ export type ProverParts = {
   store: ProofStore;
   journal: Pick<Journal, 'tip'>;
   notary: Notary;
+  /** Gives a checkpoint with the cosignatures of the witnesses that are at hand. */
+  cosigned?: (checkpoint: StoredCheckpoint) => Promise<StoredCheckpoint>;
   /** Whether another process may be the one that signs. */
   shared: boolean;
   /** How long it waits for a checkpoint that another process is asked for, in milliseconds. */
@@ -60,7 +62,7 @@ export class Prover {
     let checkpoint = await this.latest();
     if (checkpoint.size <= leaf) checkpoint = await this.#covering((await this.parts.store.extent()).position);
     const [hashes] = await this.#log.inclusion([leaf], checkpoint.size);
-    return { leaf, hashes: hashes as Hash[], checkpoint };
+    return { leaf, hashes: hashes as Hash[], checkpoint: await this.#cosigned(checkpoint) };
   }
 
   /**
@@ -78,12 +80,17 @@ export class Prover {
     if (leaves.some((leaf) => !(leaf < checkpoint.size)))
       throw new ProofUnavailable('The log does not hold every fact that it should.');
     const hashes = await this.#log.inclusion(leaves, checkpoint.size);
-    return { proofs: leaves.map((leaf, i) => ({ leaf, hashes: hashes[i] as Hash[] })), checkpoint };
+    const proofs = leaves.map((leaf, i) => ({ leaf, hashes: hashes[i] as Hash[] }));
+    return { proofs, checkpoint: await this.#cosigned(checkpoint) };
   }
 
   /** That a tree of `to` leaves begins with that of `from` leaves (1 ≤ from ≤ to). @throws ProofUnavailable */
   consistency(from: number, to: number): Promise<Hash[]> {
     return this.#log.consistency(from, to);
+  }
+
+  async #cosigned(checkpoint: StoredCheckpoint): Promise<StoredCheckpoint> {
+    return (await this.parts.cosigned?.(checkpoint)) ?? checkpoint;
   }
 
   /** A checkpoint over a position, by whichever process signs. */

@@ -5,6 +5,7 @@ import schema from './bundle.schema.json' with { type: 'json' };
 import type { Bundle } from './bundle.ts';
 import type { BundledFact } from './bundled-fact.ts';
 import { openCheckpoint, type TreeHead } from './checkpoint.ts';
+import { cosignaturesOf } from './cosignature.ts';
 import { type Fault, type Field, HistoryCheck } from './history.ts';
 import { fromBase64, isSignedBy, type NoteKey, NoteRefused, noteKey } from './note.ts';
 import { leafOfFact } from './prover.ts';
@@ -17,6 +18,7 @@ export const BUNDLE_CHECKS = {
   sceau: 'sceau',
   confiance: 'confiance dans la clé',
   controle: 'point de contrôle',
+  temoins: 'témoins',
   arbre: "preuves d'inclusion",
   chaine: 'chaîne',
   contenus: 'contenus',
@@ -53,6 +55,8 @@ export type BundleReport = {
 export type Verifying = {
   /** Keys known beforehand, by the 32 bytes; none: the key that is in the bundle is used, and trust is said to be open. */
   keys?: readonly Buffer[];
+  /** Witnesses that must have cosigned the checkpoint: who trusts them need not trust the log. None: none is asked for. */
+  witnesses?: readonly NoteKey[];
   /** The workflows that this build can replay. */
   find: FindWorkflow;
 };
@@ -61,7 +65,7 @@ export type Verifying = {
  * Verifies a bundle: pure, with no network nor database. Every check is made that still can be, so that the report tells
  * where something was changed and not only that it was.
  */
-export function verifyBundle(text: string, { keys = [], find }: Verifying): BundleReport {
+export function verifyBundle(text: string, { keys = [], witnesses = [], find }: Verifying): BundleReport {
   const checks: Check[] = [];
   const report = (bundle: Bundle | null): BundleReport => ({
     ok: checks.every(({ outcome }) => outcome !== 'failed'),
@@ -77,6 +81,7 @@ export function verifyBundle(text: string, { keys = [], find }: Verifying): Bund
     const signer = checkSeal(bundle, further);
     further.push(trust(signer, keys));
     const head = checkHead(bundle, signer, further);
+    if (witnesses.length > 0) further.push(checkWitnesses(bundle, head, witnesses));
     further.push(checkTree(bundle, head));
     further.push(...checkHistory(bundle, find));
     further.push(checkSummary(bundle, find));
@@ -193,6 +198,18 @@ function checkHead(bundle: Bundle, signer: NoteKey | null, checks: Check[]): Tre
     checks.push({ check, outcome: 'failed', says: "ce n'est pas une note signée par une clé du fichier" });
     return null;
   }
+}
+
+function checkWitnesses({ checkpoint }: Bundle, head: TreeHead | null, witnesses: readonly NoteKey[]): Check {
+  const check = 'temoins';
+  const cosignatures = head === null ? [] : cosignaturesOf(checkpoint, witnesses);
+  const absent = witnesses.filter(({ id }) => !cosignatures.some(({ key }) => key.id === id));
+  if (absent.length > 0) {
+    const names = absent.map(({ name, id }) => `${name} (${id})`).join(', ');
+    return { check, outcome: 'failed', says: `le point de contrôle n'est pas cosigné par ${names}` };
+  }
+  const says = cosignatures.map(({ key, at }) => `${key.name}, le ${new Date(at * 1000).toISOString()}`).join(' ; ');
+  return { check, outcome: 'ok', says: `cosigné par ${says}` };
 }
 
 function checkTree({ facts, proofs }: Bundle, head: TreeHead | null): Check {

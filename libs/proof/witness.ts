@@ -1,7 +1,7 @@
 import { ensureStore, type SqliteStore } from '@jalon/journal';
 import Database from 'better-sqlite3';
 import { openCheckpoint, readCheckpoint, type TreeHead } from './checkpoint.ts';
-import { cosign } from './cosignature.ts';
+import { cosign, withSignatures } from './cosignature.ts';
 import type { KeyPair } from './key-file.ts';
 import { type NoteKey, NoteRefused, type NoteSigner, noteKey } from './note.ts';
 import { EMPTY_ROOT, isConsistent } from './tree.ts';
@@ -134,7 +134,7 @@ export class Witness {
         `insert into seen (origin, size, root, note, at) values (@origin, @size, @root, @note, @at)
          on conflict (origin) do update set size = @size, root = @root, note = @note, at = @at`,
       )
-      .run({ ...head, note: note + line, at: now.toISOString() });
+      .run({ ...head, note: withSignatures(note, line, [this.key]), at: now.toISOString() });
     return { status: 200, type: TEXT, body: line };
   }
 }

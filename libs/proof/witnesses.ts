@@ -102,11 +102,10 @@ export class Witnesses {
     return kept?.size === checkpoint.size ? kept : checkpoint;
   }
 
-  /** Asks until `over` aborts; begins with the checkpoint that was kept last, should a witness not have seen it. */
+  /** Asks for cosignatures of what is submitted until `over` aborts, which is when this process does not sign any more. */
   async run(over: AbortSignal): Promise<void> {
-    const kept = await this.parts.store.latestCheckpoint();
-    if (kept && kept.size > (this.#latest?.size ?? -1)) this.#latest = kept;
     await Promise.all(this.#asked.map((witness) => this.#keepAsking(witness, over)));
+    this.#latest = null;
   }
 
   async #keepAsking(witness: Asked, over: AbortSignal): Promise<void> {
