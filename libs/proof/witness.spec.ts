@@ -102,6 +102,7 @@ describe('a witness (C2SP tlog-witness)', () => {
     expect(before.addCheckpoint(asking(0, 7)).status).toBe(200);
     before.close();
     expect(() => witness([log.key], 'autre')).toThrow('temoin.example.fr');
+    expect(() => witness([log.key], 'deux mots')).toThrow(RangeError);
     const after = witness([log.key], undefined);
     expect(after.key).toEqual(before.key);
     expect(after.addCheckpoint(asking(0, 9))).toEqual({ status: 409, type: 'text/x.tlog.size', body: '7\n' });

@@ -1,26 +1,10 @@
-import { ensureStore, type SqliteStore } from '@jalon/journal';
-import Database from 'better-sqlite3';
 import { openCheckpoint, readCheckpoint, type TreeHead } from './checkpoint.ts';
 import { cosign, withSignatures } from './cosignature.ts';
 import type { KeyPair } from './key-file.ts';
 import { type NoteKey, NoteRefused, type NoteSigner, noteKey } from './note.ts';
+import { type Seen, SeenCheckpoints } from './seen.sqlite.ts';
 import { EMPTY_ROOT, isConsistent } from './tree.ts';
 import { type ConsistencyRequest, readConsistencyRequest } from './witness-request.ts';
-
-/** Its name, and what a witness cosigned last of each log. `application_id` spells "JalW". */
-const SEEN: SqliteStore = {
-  file: 'temoin.db',
-  applicationId: 0x4a616c57,
-  schema: `
-    create table self (id integer primary key check (id = 1), name text not null) strict;
-    create table seen (
-      origin text primary key,
-      size integer not null,
-      root blob not null,
-      note text not null,
-      at text not null
-    ) strict;`,
-};
 
 /** What a witness is made of. */
 export type WitnessParts = {
@@ -38,9 +22,6 @@ export type WitnessParts = {
 /** The answer to a request, as HTTP gives it. */
 export type WitnessAnswer = { status: 200 | 400 | 403 | 404 | 409 | 422; type: string; body: string };
 
-/** What a witness cosigned last of a log. */
-export type Seen = { origin: string; size: number; root: Buffer; note: string; at: string };
-
 const TEXT = 'text/plain; charset=utf-8';
 /** Of a body that only says which size the witness knows. */
 const SIZE = 'text/x.tlog.size';
@@ -51,16 +32,15 @@ const SIZE = 'text/x.tlog.size';
  * is on disk before its cosignature leaves; of two processes on one folder each sees what the other did.
  */
 export class Witness {
-  readonly #db: Database.Database;
+  readonly #seen: SeenCheckpoints;
   readonly #origins: ReadonlySet<string>;
   readonly #signer: NoteSigner;
 
-  /** @throws JournalRefused when something else lies in the folder; RangeError when it has another name */
+  /** @throws JournalRefused when something else lies in the folder; RangeError when it has another name, or this can be none */
   constructor(private readonly parts: WitnessParts) {
     const { pair, name, draw } = parts;
-    this.#db = new Database(ensureStore(parts.folder, SEEN), { timeout: 5000 });
-    this.#db.pragma('journal_mode = WAL');
-    this.#db.pragma('synchronous = FULL');
+    if (name !== undefined) noteKey(name, pair.publicKey, 'cosignature');
+    this.#seen = new SeenCheckpoints(parts.folder);
     this.#origins = new Set(parts.logs.map((log) => log.name));
     const named = this.#named(name, draw);
     this.#signer = { key: noteKey(named, pair.publicKey, 'cosignature'), privateKey: pair.privateKey };
@@ -93,31 +73,27 @@ export class Witness {
       return told(403, refused.message);
     }
     if (request.old > claimed.size) return told(400, 'The old size is larger than the checkpoint.');
-    return this.#db.transaction(() => this.#extend(request, claimed)).immediate();
+    return this.#seen.atomically(() => this.#extend(request, claimed));
   }
 
   /** What it cosigned last, of each log, by origin. */
   seen(): Seen[] {
-    return this.#db.prepare('select origin, size, root, note, at from seen order by origin').all() as Seen[];
+    return this.#seen.all();
   }
 
   close(): void {
-    this.#db.close();
+    this.#seen.close();
   }
 
   #named(wanted: string | undefined, draw: () => string): string {
-    this.#db.prepare('insert into self (id, name) values (1, ?) on conflict do nothing').run(wanted ?? draw());
-    const { name } = this.#db.prepare('select name from self').get() as { name: string };
+    const name = this.#seen.named(wanted ?? draw());
     if (wanted === undefined || wanted === name) return name;
-    this.#db.close();
+    this.#seen.close();
     throw new RangeError(`The witness of this folder is named « ${name} », for good: give another folder to another.`);
   }
 
-  /** Inside a transaction, so that nobody else moves what was compared. */
   #extend({ old, proof, note }: ConsistencyRequest, head: TreeHead): WitnessAnswer {
-    const known = this.#db.prepare('select size, root from seen where origin = ?').get(head.origin) as
-      | Pick<Seen, 'size' | 'root'>
-      | undefined;
+    const known = this.#seen.of(head.origin);
     const size = known?.size ?? 0;
     if (old !== size) return { status: 409, type: SIZE, body: `${size}\n` };
     // Two roots of one size: the log has forked.
@@ -129,12 +105,7 @@ export class Witness {
     if (!isTree || !isExtension) return told(422, 'The checkpoint does not extend what was cosigned before.');
     const now = this.parts.clock();
     const line = cosign(note, this.#signer, Math.floor(now.getTime() / 1000));
-    this.#db
-      .prepare(
-        `insert into seen (origin, size, root, note, at) values (@origin, @size, @root, @note, @at)
-         on conflict (origin) do update set size = @size, root = @root, note = @note, at = @at`,
-      )
-      .run({ ...head, note: withSignatures(note, line, [this.key]), at: now.toISOString() });
+    this.#seen.keep({ ...head, note: withSignatures(note, line, [this.key]), at: now.toISOString() });
     return { status: 200, type: TEXT, body: line };
   }
 }
