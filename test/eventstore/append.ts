@@ -10,6 +10,7 @@ import type {
   BatchAppendResp,
 } from '@eventstore/db-client/generated/streams_pb.js';
 import type { ServerDuplexStream, ServerReadableStream, sendUnaryData } from '@grpc/grpc-js';
+import type { Access } from './access.ts';
 import type { Expected } from './expected.ts';
 import type { Refused } from './faults.ts';
 import { Empty, identifierOf, nameOf, shared, streams, uuidOf } from './protocol.ts';
@@ -27,7 +28,7 @@ export const weighPayload: Weigh = ({ data }) => data.length;
 export const weighAll: Weigh = ({ data, metadata, type }) => data.length + metadata.length + 2 * type.length;
 
 /** Streams.Append. */
-export function append(writer: Writer, weigh: Weigh) {
+export function append(writer: Writer, weigh: Weigh, access: Access) {
   return (call: ServerReadableStream<AppendReq, AppendResp>, answer: sendUnaryData<AppendResp>): void => {
     let options: AppendReq.Options | undefined;
     const events: Proposed[] = [];
@@ -44,6 +45,8 @@ export function append(writer: Writer, weigh: Weigh) {
       if (size > MAX_APPEND_SIZE) return answer(refusals.tooLarge(MAX_APPEND_SIZE));
       const stream = nameOf(options?.getStreamIdentifier());
       if (!options || complaint(stream, events)) return answer(refusals.handlerThrew());
+      const denied = access.refused(call, '$w', stream);
+      if (denied) return answer(refusalOf({ why: denied }));
       const expected = expectedOf(options, options.getRevision());
       const written = await writer.write({ kind: 'append', stream, expected, events }, requiresLeader(call));
       if (written.kind === 'lost') return;
@@ -58,7 +61,7 @@ export function append(writer: Writer, weigh: Weigh) {
 type Pending = { stream: string; expected: Expected; events: Proposed[]; size: number };
 
 /** Streams.BatchAppend. */
-export function batchAppend(writer: Writer, weigh: Weigh) {
+export function batchAppend(writer: Writer, weigh: Weigh, access: Access) {
   return (call: ServerDuplexStream<BatchAppendReq, BatchAppendResp>): void => {
     const pending = new Map<string, Pending>();
     let unanswered = 0;
@@ -107,6 +110,8 @@ export function batchAppend(writer: Writer, weigh: Weigh) {
       if (refused) return answer(id, stream, { error: refused });
       if (!request.getIsFinal()) return;
 
+      const denied = access.refused(call, '$w', stream);
+      if (denied) return fail(refusalOf({ why: denied }));
       unanswered += 1;
       const written = await writer.write({ kind: 'append', stream, expected, events }, requiresLeader(call));
       unanswered -= 1;
@@ -133,6 +138,7 @@ export function refusalOf(refused: Refused): refusals.Refusal {
     'too-busy': refusals.serverTooBusy,
     unavailable: refusals.unavailable,
     'access-denied': refusals.accessDenied,
+    unauthenticated: refusals.unauthenticated,
     timeout: () => refusals.timedOut('Prepare phase timeout.'),
   }[refused.why]();
 }

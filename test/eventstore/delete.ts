@@ -2,15 +2,16 @@
 
 import type { DeleteReq, DeleteResp, TombstoneReq, TombstoneResp } from '@eventstore/db-client/generated/streams_pb.js';
 import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import type { Access } from './access.ts';
 import { expectedOf, refusalOf, requiresLeader } from './append.ts';
 import { nameOf, shared, streams } from './protocol.ts';
 import * as refusals from './refusals.ts';
 import type { Writer } from './writer.ts';
 
 /** Streams.Delete. */
-export function deleteStream(writer: Writer) {
+export function deleteStream(writer: Writer, access: Access) {
   return (call: ServerUnaryCall<DeleteReq, DeleteResp>, answer: sendUnaryData<DeleteResp>): Promise<void> =>
-    remove(writer, 'delete', call, answer, (position) =>
+    remove(writer, access, 'delete', call, answer, (position) =>
       position === null
         ? new streams.DeleteResp().setNoPosition(new shared.Empty())
         : new streams.DeleteResp().setPosition(
@@ -20,9 +21,9 @@ export function deleteStream(writer: Writer) {
 }
 
 /** Streams.Tombstone. */
-export function tombstone(writer: Writer) {
+export function tombstone(writer: Writer, access: Access) {
   return (call: ServerUnaryCall<TombstoneReq, TombstoneResp>, answer: sendUnaryData<TombstoneResp>): Promise<void> =>
-    remove(writer, 'tombstone', call, answer, (position) =>
+    remove(writer, access, 'tombstone', call, answer, (position) =>
       position === null
         ? new streams.TombstoneResp().setNoPosition(new shared.Empty())
         : new streams.TombstoneResp().setPosition(
@@ -35,6 +36,7 @@ export function tombstone(writer: Writer) {
 
 async function remove<Req extends DeleteReq | TombstoneReq, Resp>(
   writer: Writer,
+  access: Access,
   kind: 'delete' | 'tombstone',
   call: ServerUnaryCall<Req, Resp>,
   answer: sendUnaryData<Resp>,
@@ -43,6 +45,8 @@ async function remove<Req extends DeleteReq | TombstoneReq, Resp>(
   const options = call.request.getOptions();
   const stream = nameOf(options?.getStreamIdentifier());
   if (!options || stream === '') return answer(refusals.handlerThrew());
+  const denied = access.refused(call, '$d', stream);
+  if (denied) return answer(refusalOf({ why: denied }));
   const expected = expectedOf(options, options.getRevision());
   const removed = await writer.write({ kind, stream, expected }, requiresLeader(call));
   if (removed.kind === 'lost') return;

@@ -139,7 +139,12 @@ describe.each(PATHS)('An append by %s', (_path, path) => {
   });
 
   test('of no event succeeds at 0 on a new stream, and conflicts on one that is further', async () => {
-    expect(await append('vide', NO_STREAM, 0)).toMatchObject({ success: true, nextExpectedRevision: 0n });
+    const nothing = await append('vide', NO_STREAM, 0);
+    expect(nothing).toMatchObject({
+      success: true,
+      nextExpectedRevision: 0n,
+      position: { commit: expect.any(BigInt) },
+    });
     await append('dossier-1', NO_STREAM, 1);
     expect(await errorOf(append('dossier-1', NO_STREAM, 0))).toMatchObject({ type: 'wrong-expected-version' });
   });
@@ -267,7 +272,7 @@ describe('A read', () => {
     expect(await revisions('dossier-1', { fromRevision: 2n, direction: BACKWARDS })).toEqual([2, 1, 0]);
     expect(await revisions('dossier-1', { fromRevision: END, direction: BACKWARDS, maxCount: 2 })).toEqual([69, 68]);
     expect(await revisions('dossier-1', { fromRevision: 70n })).toEqual([]);
-    expect(await revisions('dossier-1', { fromRevision: END })).toEqual([]);
+    expect(await errorOf(revisions('dossier-1', { fromRevision: END }))).toMatchObject({ type: 'unknown', code: 2 });
     expect(await revisions('dossier-1', { direction: BACKWARDS })).toEqual([0]);
   });
 
@@ -276,7 +281,15 @@ describe('A read', () => {
     expect(unknown).toMatchObject({ type: 'stream-not-found', streamName: 'absent' });
     await client.appendToStream('dossier-1', events(1));
     expect(await errorOf(collect(client.readStream('dossier-1', { maxCount: 0 })))).toMatchObject({ type: 'unknown' });
-    expect(await errorOf(collect(client.readAll({ maxCount: 0 })))).toMatchObject({ type: 'unknown' });
+    // Of $all nothing ever comes.
+    const reading = client.readAll({ maxCount: 0 });
+    const silent = collect(reading).then(
+      () => 'ended',
+      () => 'failed',
+    );
+    await collect(client.readAll());
+    expect(await Promise.race([silent, Promise.resolve('silent')])).toBe('silent');
+    await reading.cancel();
   });
 
   test("of $all gives every stream in the order of positions, the server's own among them", async () => {
@@ -303,6 +316,30 @@ describe('A read', () => {
     expect(await ids({ ...from(2), direction: BACKWARDS, maxCount: 2 })).toEqual([own[1]?.id, own[0]?.id]);
     expect(await ids({ fromPosition: END })).toEqual([]);
   });
+
+  test('of $all from no place of the log is an error of an unknown kind, forwards, backwards and subscribed to', async () => {
+    const { position } = await client.appendToStream('dossier-1', events(2));
+    const { commit } = position as NonNullable<typeof position>;
+    for (const place of [
+      { commit: commit - 1n, prepare: commit - 1n },
+      { commit: commit + 10_000_000n, prepare: commit + 10_000_000n },
+      { commit, prepare: commit + 1n },
+    ]) {
+      const unknown = { type: 'unknown', code: 2, message: expect.stringContaining('Unexpected ReadAllResult: Error') };
+      expect(await errorOf(collect(client.readAll({ fromPosition: place })))).toMatchObject(unknown);
+      expect(await errorOf(collect(client.readAll({ fromPosition: place, direction: BACKWARDS })))).toMatchObject(
+        unknown,
+      );
+      expect(await errorOf(Listener.toAll(client, { fromPosition: place }).live())).toMatchObject({
+        message: expect.stringContaining('Exception was thrown by handler'),
+      });
+    }
+  });
+
+  test('of $all begins with what the server itself wrote', async () => {
+    const [first] = await collect(client.readAll({ maxCount: 1 }));
+    expect(first?.streamId).toBe('$$$scavenges');
+  });
 });
 
 describe('A subscription', () => {
@@ -318,7 +355,7 @@ describe('A subscription', () => {
 
     const fromStart = Listener.toAll(client);
     await fromStart.live();
-    expect(fromStart.events).toHaveLength(100 + 2 + 3);
+    expect(fromStart.events).toHaveLength(100 + 2 + 4);
     const fromEnd = Listener.toAll(client, { fromPosition: END });
     await fromEnd.live();
     expect(fromEnd.events).toEqual([]);
@@ -392,10 +429,10 @@ describe('A subscription', () => {
     for (let i = 0; i < 10; i += 1) await client.appendToStream('autre', events(10));
     const listener = Listener.toAll(client, { filter });
     await listener.live();
-    // 103 events with the server's own: three checkpoints, and 13 events towards the next.
+    // 104 events with the server's own: three checkpoints, and 14 events towards the next.
     expect(listener.checkpoints).toHaveLength(3);
     expect(listener.events).toEqual([]);
-    await client.appendToStream('autre', events(16));
+    await client.appendToStream('autre', events(15));
     const last = await client.appendToStream('dossier-1', events(1));
     await listener.until(({ checkpoints }) => checkpoints.length === 4);
     expect(listener.said.slice(-2)).toEqual(['0@dossier-1', 'checkpoint']);
@@ -435,8 +472,8 @@ describe('A subscription', () => {
     const before = past.events.length;
     past.resume();
     await past.live();
-    expect(before).toBeLessThan(253);
-    expect(past.events).toHaveLength(253);
+    expect(before).toBeLessThan(254);
+    expect(past.events).toHaveLength(254);
   });
 
   test('gets no data when it is one of more than 100 calls of a connection', async () => {
@@ -479,9 +516,36 @@ describe('A deleted stream', () => {
     await client.deleteStream('dossier-1', { expectedRevision: 1n });
     const again = client.appendToStream('dossier-1', begun, { expectedRevision: NO_STREAM });
     expect(await again).toMatchObject({ success: true, nextExpectedRevision: 1n });
+    expect((await again).position).toBeUndefined();
     expect(await errorOf(collect(client.readStream('dossier-1')))).toMatchObject({ type: 'stream-not-found' });
     const exists = client.appendToStream('dossier-1', events(1), { expectedRevision: STREAM_EXISTS });
     expect(await errorOf(exists)).toMatchObject({ type: 'stream-deleted' });
+  });
+
+  test('that never was cannot be deleted, whatever is expected', async () => {
+    const refused = await errorOf(client.deleteStream('absent', { expectedRevision: ANY }));
+    expect(refused).toMatchObject({ type: 'wrong-expected-version' });
+  });
+
+  test('leaves gaps in $all after a scavenge, from which reads still begin', async () => {
+    await client.appendToStream('dossier-1', events(3));
+    await client.appendToStream('dossier-2', events(1));
+    const [first] = await collect(client.readStream('dossier-1', { maxCount: 1 }));
+    await client.setStreamMetadata('dossier-1', { truncateBefore: 2 });
+    expect(server.store.scavenge()).toBe(2);
+    const own = (all: { streamId: string; revision: bigint }[]) =>
+      all
+        .filter(({ streamId }) => !streamId.startsWith('$'))
+        .map(({ streamId, revision }) => `${revision}@${streamId}`);
+    expect(own(await collect(client.readAll()))).toEqual(['2@dossier-1', '0@dossier-2']);
+    const fromPosition = first?.position as NonNullable<typeof first>['position'] as {
+      commit: bigint;
+      prepare: bigint;
+    };
+    expect(own(await collect(client.readAll({ fromPosition })))).toEqual(['2@dossier-1', '0@dossier-2']);
+    await client.deleteStream('dossier-2');
+    server.store.scavenge();
+    expect(await client.appendToStream('dossier-2', events(1))).toMatchObject({ nextExpectedRevision: 1n });
   });
 
   test('is not deleted at another revision than its own', async () => {
@@ -545,6 +609,53 @@ describe('Stream metadata', () => {
     await client.setStreamMetadata('dossier-1', { maxAge: 1 });
     await client.appendToStream('dossier-1', events(1));
     expect(await revisions()).toEqual([5]);
+  });
+});
+
+describe('A server with users', () => {
+  beforeEach(async () => {
+    const users = { jalon: { password: 'secret' }, panier: { password: 'autre', groups: ['vendeurs'] } };
+    server = ended(await startEventStore({ folder: temporaryFolder(), users }), () => server.stop());
+  });
+  const as = (credentials: string) => connect(server.connectionString.replace('admin:changeit', credentials));
+  const denied = { type: 'access-denied' };
+
+  test('takes a right name and password, and no other', async () => {
+    await as('jalon:secret').appendToStream('dossier-1', events(1));
+    expect(await errorOf(collect(as('jalon:faux').readStream('dossier-1')))).toMatchObject({ code: 16 });
+    expect(await errorOf(collect(as('personne:faux').readStream('dossier-1')))).toMatchObject({ code: 16 });
+  });
+
+  test('lets administrators alone read $all and streams of its own, unless their lists say otherwise', async () => {
+    const [admin, jalon] = [as('admin:changeit'), as('jalon:secret')];
+    expect(await errorOf(collect(jalon.readAll({ maxCount: 1 })))).toMatchObject(denied);
+    expect(await errorOf(collect(jalon.readStream('$settings')))).toMatchObject(denied);
+    await admin.setStreamMetadata('$all', { acl: { readRoles: ['$admins', 'jalon'] } });
+    expect(await collect(jalon.readAll({ maxCount: 1 }))).toHaveLength(1);
+    expect(await errorOf(collect(as('panier:autre').readAll({ maxCount: 1 })))).toMatchObject(denied);
+  });
+
+  test('lets any user do anything to streams, unless the default list or their own says otherwise', async () => {
+    const [admin, jalon, panier] = [as('admin:changeit'), as('jalon:secret'), as('panier:autre')];
+    await panier.appendToStream('dossier-1', events(1));
+    await panier.setStreamMetadata('dossier-1', { maxCount: 9 });
+    const ours = ['$admins', 'jalon'];
+    const $userStreamAcl = { $r: ours, $w: ours, $mr: ours, $d: '$admins', $mw: '$admins' };
+    await admin.appendToStream('$settings', jsonEvent({ type: 'update-default-acl', data: { $userStreamAcl } }));
+    await jalon.appendToStream('dossier-1', events(1));
+    expect(await collect(jalon.readStream('dossier-1'))).toHaveLength(2);
+    expect((await jalon.getStreamMetadata('dossier-1')).metadata).toMatchObject({ maxCount: 9 });
+    const attempts = [
+      () => panier.appendToStream('dossier-1', events(1), { credentials: { username: 'panier', password: 'autre' } }),
+      () => collect(panier.readStream('dossier-1')),
+      () => jalon.deleteStream('dossier-1'),
+      () => jalon.tombstoneStream('dossier-1'),
+      () => jalon.setStreamMetadata('dossier-1', { maxCount: 1 }),
+    ];
+    for (const attempt of attempts) expect(await errorOf(attempt())).toMatchObject(denied);
+    await admin.setStreamMetadata('panier-1', { acl: { writeRoles: ['vendeurs'], readRoles: ['vendeurs'] } });
+    await panier.appendToStream('panier-1', events(1));
+    expect(await errorOf(collect(jalon.readStream('panier-1')))).toMatchObject(denied);
   });
 });
 

@@ -5,7 +5,7 @@ import type { Endpoint } from './refusals.ts';
 
 /** Why calls are refused. `not-leader` names the node to ask instead; without one nobody leads. */
 export type Refused =
-  | { why: 'not-ready' | 'too-busy' | 'unavailable' | 'access-denied' | 'timeout' }
+  | { why: 'not-ready' | 'too-busy' | 'unavailable' | 'access-denied' | 'unauthenticated' | 'timeout' }
   | { why: 'not-leader'; leader?: Endpoint };
 
 /** At which moment of an append the connection is cut, or the process killed. */

@@ -9,7 +9,8 @@ import type { Recorded, Store } from './store.ts';
 /** Answers a read; `fromRevision` and `fromPosition` are inclusive. */
 export async function read(store: Store, options: ReadReq.Options, outlet: Outlet): Promise<void> {
   const count = Number(options.getCount());
-  if (count === 0) return outlet.fail(refusals.invalidArgument("'0' is not a valid System.UInt64"));
+  // Of $all the real server never answers it.
+  if (count === 0) return options.hasAll() ? undefined : outlet.fail(refusals.readFailed());
   const backwards = options.getReadDirection() === streams.ReadReq.Options.ReadDirection.BACKWARDS;
   const pages = options.hasAll() ? allPages(store, options, backwards) : streamPages(store, options, backwards);
   if ('refusal' in pages) return outlet.fail(pages.refusal);
@@ -45,7 +46,7 @@ function streamPages(
   if (!visible) return { notFound: stream };
   let at = from.hasEnd() ? visible.last : from.hasStart() ? 0 : Number(from.getRevision());
   // Backwards without a revision begins at the start, as the client asks: that is one event.
-  if (from.hasEnd() && !backwards) at = visible.last + 1;
+  if (from.hasEnd() && !backwards) return { refusal: refusals.readFailed() };
   return {
     wants: ({ created }) => created >= visible.since,
     next(limit) {
@@ -59,9 +60,10 @@ function streamPages(
   };
 }
 
-function allPages(store: Store, options: ReadReq.Options, backwards: boolean): Pages {
+function allPages(store: Store, options: ReadReq.Options, backwards: boolean): Pages | { refusal: refusals.Refusal } {
   const from = options.getAll() as ReadReq.Options.AllOptions;
   const position = Number(from.getPosition()?.getCommitPosition() ?? 0);
+  if (from.hasPosition() && !isReadable(store, from)) return { refusal: refusals.readFailed() };
   let at = from.hasEnd() ? Number.MAX_SAFE_INTEGER : from.hasStart() ? 0 : position;
   return {
     wants: filterOf(options)?.wants ?? (() => true),
@@ -73,6 +75,12 @@ function allPages(store: Store, options: ReadReq.Options, backwards: boolean): P
       return page;
     },
   };
+}
+
+/** Whether a position is one that the log has: where a record begins, prepared no later than it was committed. */
+export function isReadable(store: Store, from: ReadReq.Options.AllOptions): boolean {
+  const commit = Number(from.getPosition()?.getCommitPosition());
+  return store.isPlace(commit) && Number(from.getPosition()?.getPreparePosition()) <= commit;
 }
 
 function notFound(stream: string) {

@@ -44,9 +44,11 @@ export const tooLarge = (limit: number) =>
     exception: 'maximum-append-size-exceeded',
     'maximum-append-size': String(limit),
   });
-export const invalidArgument = (details: string) => new Refusal(codes.INVALID_ARGUMENT, details);
 export const consumerTooSlow = () =>
   timedOut('Consumer too slow to handle event while live. Client resubscription required.');
+/** A read of what is no place of the log: the real server does not say more. */
+export const readFailed = () => new Refusal(codes.UNKNOWN, 'Unexpected ReadAllResult: Error');
+export const unauthenticated = () => new Refusal(codes.UNAUTHENTICATED, 'Unauthenticated');
 /** What a .NET server says when a handler threw. */
 export const handlerThrew = () => new Refusal(codes.UNKNOWN, 'Exception was thrown by handler.');
 

@@ -3,9 +3,12 @@
 // real server (23.10.8); it is no substitute for the word of one: the same contract runs against a real server too.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import type { ReadReq, ReadResp } from '@eventstore/db-client/generated/streams_pb.js';
 import { type ConnectionInjector, Server, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js';
+import { Access, type User } from './access.ts';
 import { append, batchAppend, refusalOf, requiresLeader, type Weigh, weighPayload } from './append.ts';
 import { deleteStream, tombstone } from './delete.ts';
 import { Faults } from './faults.ts';
@@ -17,6 +20,10 @@ import { consumerTooSlow, type Endpoint, unavailable } from './refusals.ts';
 import { Store } from './store.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { Writer } from './writer.ts';
+
+/** Of a test server only, for 127.0.0.1 and localhost: whoever reads this has its private key. */
+export const CERTIFICATE = fileURLToPath(new URL('certificate.pem', import.meta.url));
+const KEY = fileURLToPath(new URL('certificate-key.pem', import.meta.url));
 
 /** What a node knows of its cluster. */
 export type Cluster = {
@@ -32,6 +39,8 @@ export type Options = {
   /** 0, or nothing: a free one. */
   port?: number;
   weigh?: Weigh;
+  /** Users beside admin (password `changeit`); with them it speaks TLS, under the certificate of this folder. */
+  users?: Readonly<Record<string, User>>;
   /** Sets what goes wrong before it listens. */
   hooks?: (hooks: Faults) => void;
   /** How it ends when told to die at a moment of an append; `kill` when absent. */
@@ -53,11 +62,12 @@ export class Node {
   readonly #injector: ConnectionInjector;
   #port = 0;
   readonly #subscriptions: Subscriptions;
+  readonly #access: Access;
   readonly #leaderElsewhere: () => { leader?: Endpoint } | null;
 
   constructor(
     readonly store: Store,
-    { weigh = weighPayload, die }: Pick<Options, 'weigh' | 'die'> = {},
+    { weigh = weighPayload, die, users }: Pick<Options, 'weigh' | 'die' | 'users'> = {},
     cluster?: Cluster,
   ) {
     this.#subscriptions = new Subscriptions(store);
@@ -68,17 +78,25 @@ export class Node {
     );
     this.#leaderElsewhere = () => cluster?.leaderElsewhere(this.endpoint) ?? null;
     const writer = new Writer(store, this.faults, this.#leaderElsewhere);
+    const access = new Access(store, users);
+    this.#access = access;
     this.#grpc.addService(StreamsService, {
-      append: append(writer, weigh),
-      batchAppend: batchAppend(writer, weigh),
-      delete: deleteStream(writer),
-      tombstone: tombstone(writer),
+      append: append(writer, weigh, access),
+      batchAppend: batchAppend(writer, weigh, access),
+      delete: deleteStream(writer, access),
+      tombstone: tombstone(writer, access),
       read: (call: ServerWritableStream<ReadReq, ReadResp>) => this.#read(call),
     });
     const alone = () => [{ id: this.id, endpoint: this.endpoint, alive: true, state: 'leader' as const }];
     this.#grpc.addService(GossipService, { read: readGossip(cluster?.members ?? alone) });
     this.#grpc.addService(ServerFeaturesService, { getSupportedMethods: supportedMethods() });
-    this.#injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#injector = this.#grpc.createConnectionInjector(
+      users === undefined
+        ? ServerCredentials.createInsecure()
+        : ServerCredentials.createSsl(null, [
+            { cert_chain: readFileSync(CERTIFICATE), private_key: readFileSync(KEY) },
+          ]),
+    );
   }
 
   /** Where it listens, or did: gossip tells of dead nodes too. */
@@ -121,6 +139,8 @@ export class Node {
     const elsewhere = requiresLeader(call) ? this.#leaderElsewhere() : null;
     const refused = this.faults.refusedRead() ?? (elsewhere && { why: 'not-leader', ...elsewhere });
     if (refused) return outlet.fail(refusalOf(refused));
+    const denied = this.#access.refusedRead(call, options.getStream()?.getStreamIdentifier());
+    if (denied) return outlet.fail(refusalOf({ why: denied }));
     if (outlet.isOver || this.faults.isEnded) return;
     if (options.hasSubscription()) await this.#subscriptions.run(options, outlet);
     else await read(this.store, options, outlet);
@@ -134,6 +154,8 @@ export type EventStore = {
   port: number;
   /** What can be made to go wrong. */
   hooks: Faults;
+  /** What is in it, as an operator on the machine may change it. */
+  store: Store;
   /** Ends it in good order. */
   stop(): Promise<void>;
   /** Ends it as a crash does: connections are reset; what was acknowledged is on the disk. */
@@ -153,9 +175,13 @@ export async function startEventStore({ folder, port = 0, hooks, ...options }: O
   hooks?.(node.faults);
   await node.listen(port);
   return {
-    connectionString: `esdb://127.0.0.1:${node.endpoint.port}?tls=false`,
+    connectionString:
+      options.users === undefined
+        ? `esdb://127.0.0.1:${node.endpoint.port}?tls=false`
+        : `esdb://admin:changeit@localhost:${node.endpoint.port}?tls=true&tlsCAFile=${CERTIFICATE}`,
     port: node.endpoint.port,
     hooks: node.faults,
+    store,
     stop: () => end(false),
     kill: () => end(true),
   };

@@ -44,6 +44,7 @@ export class Store {
       position INTEGER PRIMARY KEY, next INTEGER NOT NULL, stream TEXT NOT NULL, revision INTEGER, id TEXT NOT NULL,
       type TEXT NOT NULL, json INTEGER NOT NULL, data BLOB NOT NULL, metadata BLOB NOT NULL, created INTEGER NOT NULL,
       UNIQUE (stream, revision))`);
+    this.#db.exec('CREATE TABLE IF NOT EXISTS scavenged (position INTEGER PRIMARY KEY)');
     this.#statements = prepare(this.#db);
     this.#writeSystemEvents();
   }
@@ -66,6 +67,40 @@ export class Store {
   /** The position that the next event will get. */
   end(): number {
     return this.#statements.end.get() as number;
+  }
+
+  /** Whether a read may begin there: where a record begins, or did before a scavenge, or at the end. */
+  isPlace(position: number): boolean {
+    return position === this.end() || this.#statements.place.get(position, position) !== undefined;
+  }
+
+  /** Takes what readers do not see any more out of the log, but for the last event of a stream; returns how much. */
+  scavenge(): number {
+    const streams = this.#statements.withMetadata.all() as string[];
+    const gone = streams.flatMap((stream) => {
+      const last = this.tail(stream);
+      const first =
+        this.isTombstoned(stream) || this.isSoftDeleted(stream) ? last : (this.visible(stream)?.first ?? last);
+      return this.#statements.hidden.all(stream, Math.min(first, last)) as number[];
+    });
+    this.#db.transaction(() => {
+      for (const position of gone) {
+        this.#statements.remove.run(position);
+        this.#statements.leaveGap.run(position);
+      }
+    })();
+    return gone.length;
+  }
+
+  /** The last metadata of a stream, empty when there are none. */
+  metadata(stream: string): Record<string, unknown> {
+    return JSON.parse(this.#rawMetadata(stream) || '{}');
+  }
+
+  /** The payload of the last event of a stream, null when there is none. */
+  lastOf(stream: string): Record<string, unknown> | null {
+    const row = this.#statements.last.get(stream) as { data: Buffer } | undefined;
+    return row ? JSON.parse(row.data.toString('utf8')) : null;
   }
 
   /** Revision of the last event ever written to a stream, -1 when there is none. */
@@ -111,7 +146,7 @@ export class Store {
     const decision = this.#decide(stream, expected, events);
     if (decision.kind !== 'append')
       return decision.kind === 'idempotent' ? this.#asBefore(stream, decision.revision) : decision;
-    if (events.length === 0) return { kind: 'success', revision: this.tail(stream), position: null };
+    if (events.length === 0) return { kind: 'success', revision: this.tail(stream), position: this.end() };
     const original = stream.startsWith('$$') ? stream.slice(2) : stream;
     const hidden = this.isSoftDeleted(original);
     const before = this.tail(original);
@@ -143,6 +178,7 @@ export class Store {
   #remove(stream: string, expected: Expected, write: () => Recorded): Outcome {
     const decision = this.#decide(stream, expected, [{ id: randomUUID() }]);
     if (decision.kind === 'conflict' || decision.kind === 'deleted') return decision;
+    if (this.tail(stream) < 0) return { kind: 'conflict', actual: -1 };
     const [mark] = this.#commit(() => [write()]) as [Recorded];
     return { kind: 'success', revision: this.tail(stream), position: mark.position };
   }
@@ -162,7 +198,10 @@ export class Store {
     );
   }
 
+  /** Of what is hidden the server does not know any more where it lies. */
   #asBefore(stream: string, revision: number): Outcome {
+    const visible = this.visible(stream);
+    if (!visible || revision < visible.first) return { kind: 'success', revision, position: null };
     const [event] = this.readStream(stream, revision, revision, 1);
     return { kind: 'success', revision, position: event?.position ?? null };
   }
@@ -197,7 +236,8 @@ export class Store {
   #writeSystemEvents(): void {
     const write = (stream: string, type: string, data: object) =>
       this.append(stream, 'any', [{ ...metadataEvent(JSON.stringify(data)), type }]);
-    if (this.readAll(0, 1).length === 0)
+    if (this.readAll(0, 1).length === 0) write('$$$scavenges', '$metadata', { $maxCount: 50 });
+    if (this.tail('$user-admin') < 0)
       for (const [login, name] of [
         ['admin', 'Event Store Administrator'],
         ['ops', 'Event Store Operations'],
@@ -229,6 +269,15 @@ function prepare(db: Database.Database) {
     streamForwards: events('stream = ? AND revision >= ? AND revision <= ? ORDER BY revision LIMIT ?'),
     streamBackwards: events('stream = ? AND revision >= ? AND revision <= ? ORDER BY revision DESC LIMIT ?'),
     allForwards: events('position >= ? ORDER BY position LIMIT ?'),
+    place: db.prepare('SELECT 1 FROM events WHERE position = ? UNION SELECT 1 FROM scavenged WHERE position = ?'),
+    withMetadata: db
+      .prepare(
+        "SELECT DISTINCT substr(stream, 3) FROM events WHERE stream LIKE '$$%' AND substr(stream, 3) NOT LIKE '$%'",
+      )
+      .pluck(),
+    hidden: db.prepare('SELECT position FROM events WHERE stream = ? AND revision < ?').pluck(),
+    remove: db.prepare('DELETE FROM events WHERE position = ?'),
+    leaveGap: db.prepare('INSERT INTO scavenged (position) VALUES (?)'),
     allBackwards: events('position < ? ORDER BY position DESC LIMIT ?'),
   };
 }

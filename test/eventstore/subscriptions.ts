@@ -5,6 +5,7 @@ import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js';
 import { type Filter, filterOf, PAGE } from './filter.ts';
 import { eventAnswer, type Outlet } from './outlet.ts';
 import { nameOf, streams } from './protocol.ts';
+import { isReadable } from './read.ts';
 import * as refusals from './refusals.ts';
 import type { Recorded, Store } from './store.ts';
 
@@ -36,6 +37,12 @@ export class Subscriptions {
     const stream = options.hasAll() ? null : nameOf(options.getStream()?.getStreamIdentifier());
     if (stream === '') return outlet.fail(refusals.handlerThrew());
     if (stream !== null && this.store.isTombstoned(stream)) return outlet.fail(refusals.streamDeleted(stream));
+    if (
+      stream === null &&
+      options.getAll()?.hasPosition() &&
+      !isReadable(this.store, options.getAll() as ReadReq.Options.AllOptions)
+    )
+      return outlet.fail(refusals.handlerThrew());
     const source = stream === null ? allSource(this.store, options) : streamSource(this.store, stream, options);
     this.#running.add(outlet);
     outlet.onEnd(() => this.#running.delete(outlet));
