@@ -125,7 +125,7 @@ const rules = [
     name: 'eventstore-in-its-place',
     comment:
       'The client has traps of its own (calls that never settle, a global batch stream): only the adapter that knows them holds it.',
-    from: { path: '^(apps|libs|workflows)/', pathNot: ['^libs/journal/[^/]*eventstore[^/]*$', ...TESTS] },
+    from: { path: '^(apps|libs|workflows)/', pathNot: ['^libs/journal/client\\.eventstore\\.ts$', ...TESTS] },
     to: { path: npm('@eventstore/db-client') },
   },
   {

@@ -30,7 +30,7 @@ const allowed: Record<string, string> = {
   'libs/flow/decide.spec.ts': "import 'node:fs'; import '@jest/globals'; import 'fast-check'; import './decide.ts';",
   'libs/journal/index.ts': "export * from './journal.sqlite.ts';",
   'libs/journal/journal.sqlite.ts': "import '@jalon/flow'; import 'better-sqlite3'; import 'node:fs';",
-  'libs/journal/journal.eventstore.ts': "import '@eventstore/db-client';",
+  'libs/journal/client.eventstore.ts': "import '@eventstore/db-client';",
   'libs/journal/pool.postgres.ts': "import 'pg';",
   'libs/journal/contract.ts': "import '@jest/globals'; import './index.ts';",
   'libs/engine/index.ts': "import '@jalon/flow'; import '@jalon/journal';",
@@ -87,7 +87,7 @@ const planted: Record<string, [file: string, text: string, to: string]> = {
   'sqlite-in-its-place': ['libs/engine/cache.ts', "import 'better-sqlite3';", 'node_modules/better-sqlite3/index.js'],
   'kysely-in-its-place': ['apps/api/list.controller.ts', "import 'kysely';", 'node_modules/kysely/index.js'],
   'eventstore-in-its-place': [
-    'apps/api/catch-up.ts',
+    'libs/journal/catch-up.eventstore.ts',
     "import type {} from '@eventstore/db-client';",
     'node_modules/@eventstore/db-client/index.js',
   ],

@@ -16,6 +16,7 @@ import { openReadModels, type Parked, PROJECTIONS, Projector } from '@jalon/proj
 import { catalogue } from '@jalon/workflows';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { freshStream } from './appenders.ts';
+import { startCluster } from './eventstore/cluster.ts';
 import { type EventStore, startEventStore } from './eventstore/server.ts';
 
 /** An adapter on test over `url`; the streams of the contract are its own. */
@@ -195,6 +196,27 @@ describe('The EventStoreDB journal, beside the contract,', () => {
     const stream = freshStream();
     await expect(nowhere.append(stream, NO_STREAM, sampleChain(stream, 1))).rejects.toThrow(JournalUnavailable);
     await nowhere.close();
+  });
+
+  test.each(['kurrentdb', 'kurrent'])('speaks to KurrentDB under %s:// as under esdb://', async (scheme) => {
+    const stream = freshStream();
+    const under = await openEventStoreJournal(server.connectionString.replace(/^esdb/, scheme));
+    await under.append(stream, NO_STREAM, sampleChain(stream, 2));
+    expect(await collect(journal.read(stream))).toHaveLength(2);
+    await under.close();
+    await expect(openEventStoreJournal(`${scheme}://utilisateur:secret@hote:port`)).rejects.not.toThrow('secret');
+  });
+
+  test.each(['esdb+discover', 'kurrentdb+discover'])('finds the leader of a cluster under %s://', async (scheme) => {
+    const cluster = await startCluster({ folder: join(folder, 'grappe') });
+    cluster.lead(1);
+    const stream = freshStream();
+    const [{ endpoint }] = cluster.nodes as [(typeof cluster.nodes)[0]];
+    const found = await openEventStoreJournal(`${scheme}://127.0.0.1:${endpoint.port}?tls=false`);
+    await found.append(stream, NO_STREAM, sampleChain(stream, 2));
+    expect(await collect(found.read(stream))).toHaveLength(2);
+    await found.close();
+    await cluster.stop();
   });
 
   test.each([

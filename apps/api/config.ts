@@ -52,7 +52,7 @@ export class Config {
   JALON_ROLES: readonly Role[] = ROLES;
   /** EventStoreDB or KurrentDB, for a log that several processes write to. */
   @IsOptional()
-  @Matches(/^(esdb|kurrentdb)(\+discover)?:\/\/\S+$/, {
+  @Matches(/^(esdb|kurrent|kurrentdb)(\+discover)?:\/\/\S+$/, {
     message: 'ESDB_URL must be a connection string like esdb://user:password@host:2113',
   })
   ESDB_URL?: string;

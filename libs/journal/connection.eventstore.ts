@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EventStoreDBClient } from '@eventstore/db-client';
-import { closeClient, connected, serverVersion } from './client.eventstore.ts';
+import { closeClient, connected, type EventStoreDBClient, serverVersion } from './client.eventstore.ts';
 import { judge, TooLate, type Verdict } from './errors.eventstore.ts';
 import { JournalUnavailable, OutcomeUnknown } from './journal.ts';
 

@@ -8,7 +8,7 @@ import {
   StreamNotFoundError,
   TimeoutError,
   WrongExpectedVersionError,
-} from '@eventstore/db-client';
+} from './client.eventstore.ts';
 import { NO_STREAM } from './journal.ts';
 
 /** The own timer of a call ended before the call did. */

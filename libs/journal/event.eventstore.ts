@@ -1,4 +1,4 @@
-import { type EventData, jsonEvent, type ResolvedEvent } from '@eventstore/db-client';
+import { type EventData, jsonEvent, type Recorded } from './client.eventstore.ts';
 import type { Envelope, NewEvent, StoredEvent } from './envelope.ts';
 import { AppendTooLarge, jsonText } from './journal.ts';
 
@@ -8,11 +8,11 @@ const APPEND_BYTES = 1_048_576;
 /** EventStoreDB keeps ids as 16 bytes and gives them back written like this; another writing would change the hash. */
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
+/** A fact of ours is never larger: the server weighs at least its payload. */
+const MOST_BYTES = 2 * APPEND_BYTES;
+
 /** A position that a server before 22.6 gives instead of one it does not know. */
 const UNKNOWN_POSITION = 2n ** 63n;
-
-/** What of an event any read gives back. */
-export type Resolved = Pick<ResolvedEvent, 'event' | 'commitPosition'>;
 
 type Metadata = Omit<Envelope, 'id' | 'stream' | 'revision' | 'type' | 'correlationId' | 'causationId'> & {
   $correlationId: string;
@@ -48,17 +48,24 @@ export function toEventStore(stream: string, events: readonly NewEvent[]): Event
   return made;
 }
 
-/** The fact that an event is, member for member; null for an event that is none of ours, whoever wrote it. */
-export function toFact(resolved: Resolved): StoredEvent | null {
-  const { event } = resolved;
-  if (!event?.isJson || !isOurs(event.metadata) || typeof event.data !== 'object') return null;
-  const { $correlationId, $causationId, hash, salt, digest, format, ...members } = event.metadata;
+/**
+ * The fact that an event is, member for member; null for an event that is none of ours, whoever wrote it. Of those no more
+ * is read than it takes to know.
+ */
+export function toFact(recorded: Recorded): StoredEvent | null {
+  const { id, stream, revision, type } = recorded;
+  if (!recorded.isJson || weightOf(recorded) > MOST_BYTES) return null;
+  const metadata = parsed(recorded.metadata);
+  if (!isOurs(metadata)) return null;
+  const data = parsed(recorded.data);
+  if (typeof data !== 'object' || data === null) return null;
+  const { $correlationId, $causationId, hash, salt, digest, format, ...members } = metadata;
   const envelope: Envelope = {
     format,
-    id: event.id,
-    stream: event.streamId,
-    revision: Number(event.revision),
-    type: event.type,
+    id,
+    stream,
+    revision: Number(revision),
+    type,
     ...members,
     correlationId: $correlationId,
     ...($causationId !== undefined && { causationId: $causationId }),
@@ -66,10 +73,10 @@ export function toFact(resolved: Resolved): StoredEvent | null {
   return {
     envelope,
     hash,
-    data: event.data as Record<string, unknown>,
+    data: data as Record<string, unknown>,
     ...(salt !== undefined && { salt }),
     ...(digest !== undefined && { digest }),
-    position: positionOf(resolved),
+    position: positionOf(recorded),
   };
 }
 
@@ -77,27 +84,26 @@ export function toFact(resolved: Resolved): StoredEvent | null {
  * Place of an event in the log: its commit position, which for events written over gRPC is also its prepare position.
  * @throws RangeError from a server before 22.6, which does not give it with the events of a stream
  */
-export function positionOf({ event, commitPosition }: Resolved): bigint {
-  for (const position of [event?.position?.commit, commitPosition])
-    if (position !== undefined && position >= 0n && position < UNKNOWN_POSITION) return position;
+export function positionOf({ positions }: Recorded): bigint {
+  for (const text of positions) {
+    const position = text ? BigInt(text) : UNKNOWN_POSITION;
+    if (position >= 0n && position < UNKNOWN_POSITION) return position;
+  }
   throw new RangeError('The server does not say where its events lie: EventStoreDB 22.6 or later is needed.');
 }
 
-/** About how many characters a payload has: what a page or a buffer of events weighs in memory. */
-export function weight(data: unknown): number {
-  let characters = 0;
-  const left = [data];
-  while (left.length > 0) {
-    const value = left.pop();
-    if (typeof value === 'string') characters += value.length;
-    else if (typeof value === 'object' && value !== null)
-      for (const [key, member] of Object.entries(value)) {
-        characters += key.length;
-        left.push(member);
-      }
-    else characters += 8;
+/** Bytes of an event: what a page or a buffer of events weighs. */
+export function weightOf({ data, metadata }: Recorded): number {
+  return data.length + metadata.length;
+}
+
+function parsed(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'));
+  } catch {
+    // Whoever writes JSON that is none is not us.
+    return undefined;
   }
-  return characters;
 }
 
 function isOurs(metadata: unknown): metadata is Metadata {

@@ -11,7 +11,7 @@ const PAUSE_MS = { first: 50, longest: 5_000 };
 /**
  * The facts after `after`, for ever: what is there is read, then a live subscription is followed. Whenever that ends (the
  * consumer is slow, the server drops it, goes away, changes its leader), reading resumes after the last event that the
- * consumer got or that reading passed over, so that nothing is lost and nothing comes twice.
+ * consumer got, so that nothing is lost and nothing comes twice.
  * Ends when `signal` aborts.
  * @throws JournalUnavailable when the journal is closed or the server refuses access; all else passes and is tried again
  */
@@ -35,19 +35,14 @@ export async function* follow(
       try {
         if (prefixes.length === 0) await abortOf(ending.signal);
         if (ending.signal.aborted) continue;
-        const last = await unless(ending.signal, reader.end());
-        if (last !== undefined && last !== null) {
-          const stretches = reader.between(cursor, last, prefixes);
-          for (;;) {
-            const stretch = await unless(ending.signal, stretches.next());
-            if (stretch === undefined || stretch.done) break;
-            cursor = stretch.value.until;
-            if (stretch.value.facts.length > 0) {
-              pause = PAUSE_MS.first;
-              yield stretch.value.facts;
-            }
-            if (ending.signal.aborted) break;
-          }
+        const pages = reader.after(cursor, prefixes);
+        for (;;) {
+          const page = await unless(ending.signal, pages.next());
+          if (page === undefined || page.done) break;
+          cursor = (page.value.at(-1) as StoredEvent).position;
+          pause = PAUSE_MS.first;
+          yield page.value;
+          if (ending.signal.aborted) break;
         }
         if (ending.signal.aborted) continue;
 

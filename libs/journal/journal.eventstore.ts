@@ -1,5 +1,4 @@
-import { NO_STREAM as NEW_STREAM } from '@eventstore/db-client';
-import { openClient } from './client.eventstore.ts';
+import { NEW_STREAM, openClient } from './client.eventstore.ts';
 import { Connection, Failed } from './connection.eventstore.ts';
 import type { NewEvent, StoredEvent } from './envelope.ts';
 import { toEventStore } from './event.eventstore.ts';
@@ -35,7 +34,7 @@ export type EventStoreSettings = {
   onTrouble: (error: unknown) => void;
 };
 
-const CHARACTERS_HELD = 8_000_000;
+const BYTES_HELD = 8_000_000;
 
 /**
  * The journal in EventStoreDB: production, several nodes. FORMAT.md says how facts lie there.
@@ -55,7 +54,7 @@ export class EventStoreJournal implements Journal {
     this.#connection = new Connection(openClient(url), timeoutMs, onTrouble);
     this.#reader = new EventStoreReader(this.#connection, streams);
     this.#streams = streams;
-    this.#held = { events: held, characters: CHARACTERS_HELD };
+    this.#held = { events: held, bytes: BYTES_HELD };
   }
 
   async append(stream: string, expected: number, events: readonly NewEvent[]): Promise<Appended> {

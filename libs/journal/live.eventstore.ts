@@ -1,11 +1,11 @@
-import { START, streamNameFilter } from '@eventstore/db-client';
+import { read } from './client.eventstore.ts';
 import type { Connection } from './connection.eventstore.ts';
 import type { StoredEvent } from './envelope.ts';
 import { TooLate } from './errors.eventstore.ts';
-import { toFact, weight } from './event.eventstore.ts';
+import { toFact, weightOf } from './event.eventstore.ts';
 
 /** How much a live subscription holds for its consumer before it lets go. */
-export type Held = { events: number; characters: number };
+export type Held = { events: number; bytes: number };
 
 /**
  * One subscription of the client, drained at once into a bounded buffer: the server drops a consumer that makes it wait.
@@ -13,7 +13,7 @@ export type Held = { events: number; characters: number };
  */
 export class Live {
   #facts: StoredEvent[] = [];
-  #characters = 0;
+  #bytes = 0;
   #full = false;
   #failure: unknown;
   #wake: (() => void) | undefined;
@@ -27,12 +27,7 @@ export class Live {
     held: Held,
     private readonly signal: AbortSignal,
   ) {
-    const subscription = connection.client.subscribeToAll({
-      fromPosition: after === null ? START : { commit: after, prepare: after },
-      // Checkpoints are not used: some servers have sent such as make a consumer miss events.
-      filter: streamNameFilter({ prefixes: [...prefixes], checkpointInterval: 1_000 }),
-      requiresLeader: true,
-    });
+    const subscription = read(connection.client, { prefixes, follow: after ?? 'start' });
     const fail = (failure: unknown) => {
       this.#failure ??= failure;
       this.#wake?.();
@@ -44,30 +39,25 @@ export class Live {
     this.#stop = () => {
       confirmed();
       signal.removeEventListener('abort', aborted);
-      subscription.destroy();
-      subscription.unsubscribe().catch(() => undefined);
+      subscription.cancel();
     };
-    subscription.on('confirmation', confirmed);
-    // This listener stays: what is reported after the end must not end the process.
-    subscription.on('error', fail);
-    for (const end of ['end', 'close']) subscription.on(end, () => fail(new Error('The subscription ended.')));
-    subscription.on('data', (resolved) => {
-      confirmed();
-      if (this.#full || this.#failure !== undefined) return;
-      try {
-        const fact = toFact(resolved);
-        if (fact === null) return;
+    const drain = async () => {
+      for await (const said of subscription) {
+        confirmed();
+        if (this.#full || this.#failure !== undefined) return;
+        const fact = said.kind === 'event' ? toFact(said.event) : null;
+        if (said.kind !== 'event' || fact === null) continue;
         this.#facts.push(fact);
-        this.#characters += weight(fact.data);
-      } catch (error) {
-        fail(error);
+        this.#bytes += weightOf(said.event);
+        if (this.#facts.length >= held.events || this.#bytes >= held.bytes) {
+          this.#full = true;
+          this.#stop();
+        }
+        this.#wake?.();
       }
-      if (this.#facts.length >= held.events || this.#characters >= held.characters) {
-        this.#full = true;
-        this.#stop();
-      }
-      this.#wake?.();
-    });
+      fail(new Error('The subscription ended.'));
+    };
+    drain().catch(fail);
   }
 
   /**
@@ -85,7 +75,7 @@ export class Live {
     }
     const facts = this.#facts;
     this.#facts = [];
-    this.#characters = 0;
+    this.#bytes = 0;
     return facts;
   }
 

@@ -1,36 +1,32 @@
-import {
-  BACKWARDS,
-  END,
-  type EventStoreDBClient,
-  type ReadPosition,
-  START,
-  type StreamingRead,
-} from '@eventstore/db-client';
+import { type Asked, type Place, type Recorded, read } from './client.eventstore.ts';
 import { type Connection, Failed } from './connection.eventstore.ts';
 import type { StoredEvent } from './envelope.ts';
-import { positionOf, type Resolved, toFact, weight } from './event.eventstore.ts';
+import { positionOf, toFact, weightOf } from './event.eventstore.ts';
 import { JournalUnavailable, type StreamRange } from './journal.ts';
 
 /** A page ends at whichever comes first. */
-const PAGE = { events: 500, characters: 2_000_000 };
+const PAGE = { events: 500, bytes: 2_000_000 };
 
-/** How many events back from the end of the log are looked at for the last of ours, one request after the other. */
-const LOOK_BACK = [1, 64, 500];
+/**
+ * When no more than so many bytes were written since the last of our events was looked for, it is looked for forwards from
+ * there: others may have written all of them.
+ */
+const NEAR = 4_000_000n;
 
 /** What one request gave; `more` when there may be others. */
-type Page = { events: Resolved[]; more: boolean };
-
-/** A part of the log that was looked at: the facts in it, and the position up to which nothing else is there. */
-export type Stretch = { facts: StoredEvent[]; until: bigint };
+type Page = { events: Recorded[]; more: boolean };
 
 /** Streams whose names start with one of `prefixes`. */
 export const among = (prefixes: readonly string[]) => (stream: string) =>
   prefixes.some((prefix) => stream.startsWith(prefix));
 
-/** The read side: every page is a request of its own, so that a slow consumer holds nothing open. */
+/**
+ * The read side: every page is a request of its own, so that a slow consumer holds nothing open. The server itself passes
+ * over what other applications wrote.
+ */
 export class EventStoreReader {
-  /** The last fact of ours up to `until`, as the last look back found it. */
-  #last: { position: bigint | null; until: bigint } = { position: null, until: -1n };
+  /** The last fact of ours up to `until`, where the log ended when it was looked for. */
+  #last: { position: bigint | null; until: bigint } | null = null;
 
   constructor(
     readonly connection: Connection,
@@ -43,12 +39,10 @@ export class EventStoreReader {
   ): AsyncGenerator<StoredEvent[]> {
     let next = Math.max(0, from);
     while (next <= to) {
-      const maxCount = Math.min(PAGE.events, to - next + 1);
-      const page = await this.#page(`read ${stream}`, maxCount, (client) =>
-        client.readStream(stream, { fromRevision: BigInt(next), maxCount, requiresLeader: true }),
-      );
-      const facts = page.events.map((resolved) => {
-        const fact = toFact(resolved);
+      const count = Math.min(PAGE.events, to - next + 1);
+      const page = await this.#page(`read ${stream}`, { stream, from: BigInt(next), count });
+      const facts = page.events.map((recorded) => {
+        const fact = toFact(recorded);
         if (fact === null || fact.envelope.revision !== next)
           throw new JournalUnavailable(
             `${stream} cannot be read: instead of revision ${next} it has ${fact?.envelope.revision ?? 'no fact'}. What was there was deleted, truncated or written by something else.`,
@@ -63,93 +57,90 @@ export class EventStoreReader {
 
   async *readAll(after: bigint | null, prefixes: readonly string[] = this.streams): AsyncGenerator<StoredEvent[]> {
     const end = prefixes.length === 0 ? null : await this.end();
-    if (end === null) return;
-    for await (const { facts } of this.between(after, end, prefixes)) if (facts.length > 0) yield facts;
+    if (end !== null) yield* this.after(after, prefixes, end);
   }
 
   /**
-   * All that lies after `after`, up to and with `end`; a stretch may hold no fact. While the consumer is at a page the next
-   * one is fetched, and no more.
+   * The facts after `after`, page by page, until there are no more as of now, or up to and with `end`. While the consumer
+   * is at a page the next one is fetched, and no more.
    */
-  async *between(after: bigint | null, end: bigint, prefixes: readonly string[]): AsyncGenerator<Stretch> {
-    const wanted = among(prefixes);
-    const reached = (cursor: bigint | null) => cursor !== null && cursor >= end;
+  async *after(after: bigint | null, prefixes: readonly string[], end?: bigint): AsyncGenerator<StoredEvent[]> {
+    const isOver = (position: bigint | null) => end !== undefined && position !== null && position >= end;
     let cursor = after;
-    let coming = reached(cursor) ? null : this.#after(cursor);
+    let coming: Promise<Page> | null = isOver(cursor) ? null : this.#after(cursor, prefixes);
     while (coming !== null) {
-      const page = await coming;
+      const page: Page = await coming;
       const facts: StoredEvent[] = [];
-      const before: bigint | null = cursor;
-      for (const resolved of page.events) {
-        const position = positionOf(resolved);
-        if ((cursor !== null && position <= cursor) || position > end) continue;
+      for (const recorded of page.events) {
+        const position = positionOf(recorded);
+        if (end !== undefined && position > end) break;
         cursor = position;
-        const fact = wanted(resolved.event?.streamId ?? '') ? toFact(resolved) : null;
+        const fact = toFact(recorded);
         if (fact !== null) facts.push(fact);
       }
-      if (cursor === null || cursor === before) return;
-      coming = reached(cursor) ? null : this.#after(cursor);
+      coming = !page.more || isOver(cursor) ? null : this.#after(cursor, prefixes);
       // Nobody may come back for it.
       coming?.catch(() => undefined);
-      yield { facts, until: cursor };
+      if (facts.length > 0) yield facts;
     }
   }
 
-  /** A page of the whole log. The client's reads take no filter, and begin with the event at the position itself. */
-  #after(cursor: bigint | null): Promise<Page> {
-    const fromPosition: ReadPosition = cursor === null ? START : { commit: cursor, prepare: cursor };
-    return this.#page('read the log', PAGE.events, (client) =>
-      client.readAll({ fromPosition, maxCount: PAGE.events, requiresLeader: true }),
-    );
+  #after(cursor: bigint | null, prefixes: readonly string[]): Promise<Page> {
+    const asked = { prefixes, from: cursor ?? 'start', count: PAGE.events } as const;
+    // The event at the position itself comes again.
+    return this.#page('read the log', asked, (event) => cursor === null || positionOf(event) > cursor);
   }
 
   /** Position of the last event of the whole log, whoever wrote it; null when there is none. */
   async end(): Promise<bigint | null> {
-    const [last] = await this.#backwards(END, 1);
-    return last === undefined ? null : positionOf(last);
+    const { events } = await this.#page('read the log', { prefixes: null, from: 'end', count: 1, backwards: true });
+    return events[0] === undefined ? null : positionOf(events[0]);
   }
 
-  /** Position of the last event of our streams. What other applications wrote since the last call is looked through. */
+  /** Position of the last event of our streams. */
   async tip(): Promise<bigint | null> {
+    const until = await this.end();
+    if (until === null) return null;
     const known = this.#last;
-    let from: ReadPosition = END;
-    let until: bigint | undefined;
-    let lowest: bigint | undefined;
-    const found = (position: bigint | null): bigint | null => {
-      if (until !== undefined && until > this.#last.until) this.#last = { position, until };
-      return position;
-    };
-    for (let look = 0; ; look += 1) {
-      const events = await this.#backwards(from, LOOK_BACK[Math.min(look, LOOK_BACK.length - 1)] as number);
-      const before: bigint | undefined = lowest;
-      for (const resolved of events) {
-        const position = positionOf(resolved);
-        if (lowest !== undefined && position >= lowest) continue;
-        lowest = position;
-        until ??= position;
-        if (position <= known.until) return found(known.position);
-        if (among(this.streams)(resolved.event?.streamId ?? '') && toFact(resolved) !== null) return found(position);
-      }
-      if (lowest === before || lowest === undefined) return found(null);
-      from = { commit: lowest, prepare: lowest };
+    if (known?.until === until) return known.position;
+    const position =
+      known !== null && until > known.until && until - known.until <= NEAR
+        ? await this.#lastAfter(known, until)
+        : await this.#lastBefore('end');
+    if (until > (this.#last?.until ?? -1n)) this.#last = { position, until };
+    return position;
+  }
+
+  async #lastAfter(known: { position: bigint | null; until: bigint }, end: bigint): Promise<bigint | null> {
+    let { position } = known;
+    for await (const facts of this.after(known.until, this.streams, end)) position = facts.at(-1)?.position ?? position;
+    return position;
+  }
+
+  /** Looks back past what somebody else wrote into streams of ours. */
+  async #lastBefore(place: Place): Promise<bigint | null> {
+    let from = place;
+    for (let count = 1; ; count = PAGE.events) {
+      const asked = { prefixes: this.streams, from, count, backwards: true };
+      const { events } = await this.#page('read the log', asked);
+      const found = events.find((recorded) => toFact(recorded) !== null);
+      if (found) return positionOf(found);
+      const lowest = events.at(-1);
+      if (!lowest) return null;
+      from = positionOf(lowest);
     }
   }
 
-  async #backwards(fromPosition: ReadPosition, maxCount: number): Promise<Resolved[]> {
-    const { events } = await this.#page('read the log', maxCount, (client) =>
-      client.readAll({ fromPosition, maxCount, direction: BACKWARDS, requiresLeader: true }),
-    );
-    return events;
-  }
-
-  /** At most `count` events, fewer when they are large. */
+  /** At most as many events as are asked for, fewer when they are large. */
   async #page(
     what: string,
-    count: number,
-    read: (client: EventStoreDBClient) => StreamingRead<Resolved>,
+    asked: Exclude<Asked, { follow: Place }>,
+    isNew: (event: Recorded) => boolean = () => true,
   ): Promise<Page> {
     try {
-      return await this.connection.ask(what, (_, signal) => collectPage(read(this.connection.client), count, signal));
+      return await this.connection.ask(what, (_, signal) =>
+        collectPage(read(this.connection.client, asked), asked.count, isNew, signal),
+      );
     } catch (error) {
       if (!(error instanceof Failed)) throw error;
       if (error.verdict.kind === 'no-stream') return { events: [], more: false };
@@ -159,23 +150,32 @@ export class EventStoreReader {
   }
 }
 
-async function collectPage(reading: StreamingRead<Resolved>, count: number, signal: AbortSignal): Promise<Page> {
-  const events: Resolved[] = [];
-  let characters = 0;
-  // Whatever it reports once nobody reads any more must not end the process.
-  reading.on('error', () => undefined);
-  const give = () => reading.destroy(signal.reason as Error);
+async function collectPage(
+  reading: ReturnType<typeof read>,
+  count: number,
+  isNew: (event: Recorded) => boolean,
+  signal: AbortSignal,
+): Promise<Page> {
+  const events: Recorded[] = [];
+  let received = 0;
+  let bytes = 0;
+  let isWhole = false;
+  const give = () => reading.cancel();
   signal.addEventListener('abort', give);
   try {
-    for await (const resolved of reading) {
-      events.push(resolved);
-      characters += weight(resolved.event?.data);
-      if (characters >= PAGE.characters) return { events, more: true };
+    for await (const said of reading) {
+      if (said.kind !== 'event') continue;
+      received += 1;
+      if (!isNew(said.event)) continue;
+      events.push(said.event);
+      bytes += weightOf(said.event);
+      if (bytes >= PAGE.bytes) return { events, more: true };
     }
-    return { events, more: events.length >= count };
+    isWhole = true;
+    return { events, more: received >= count };
   } finally {
     signal.removeEventListener('abort', give);
     // Leaving the loop ends this side only; the server is told, unless it has said everything.
-    if (!reading.readableEnded) reading.cancel().catch(() => undefined);
+    if (!isWhole) reading.cancel();
   }
 }

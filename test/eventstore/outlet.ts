@@ -13,7 +13,11 @@ export class Outlet {
   #over = false;
   readonly #ends: (() => void)[] = [];
 
-  constructor(readonly call: ServerWritableStream<ReadReq, ReadResp>) {
+  /** `onEvent` hears of each event that is sent. */
+  constructor(
+    readonly call: ServerWritableStream<ReadReq, ReadResp>,
+    private readonly onEvent: () => void,
+  ) {
     call.on('cancelled', () => this.#end());
     call.on('close', () => this.#end());
     call.on('error', () => {});
@@ -42,6 +46,7 @@ export class Outlet {
 
   /** Sends an answer, however full the way is. */
   send(response: ReadResp): void {
+    if (response.hasEvent()) this.onEvent();
     if (this.#over || this.call.write(response) || this.#full) return;
     let drained = () => {};
     const room = new Promise<void>((resolve) => {

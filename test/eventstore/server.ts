@@ -22,7 +22,7 @@ import { Subscriptions } from './subscriptions.ts';
 import { Writer } from './writer.ts';
 
 /** Of a test server only, for 127.0.0.1 and localhost: whoever reads this has its private key. */
-export const CERTIFICATE = fileURLToPath(new URL('certificate.pem', import.meta.url));
+const CERTIFICATE = fileURLToPath(new URL('certificate.pem', import.meta.url));
 const KEY = fileURLToPath(new URL('certificate-key.pem', import.meta.url));
 
 /** What a node knows of its cluster. */
@@ -51,6 +51,8 @@ export type Options = {
 export class Node {
   readonly faults: Faults;
   readonly id = randomUUID();
+  /** How many events it sent to readers and subscribers. */
+  sent = 0;
   readonly #sockets = new Set<Socket>();
   readonly #listener = createServer({ noDelay: true }, (socket) => this.#accept(socket));
   readonly #grpc = new Server({
@@ -133,7 +135,9 @@ export class Node {
   }
 
   async #read(call: ServerWritableStream<ReadReq, ReadResp>): Promise<void> {
-    const outlet = new Outlet(call);
+    const outlet = new Outlet(call, () => {
+      this.sent += 1;
+    });
     const options = call.request.getOptions() as ReadReq.Options;
     await this.faults.whileFrozen();
     const elsewhere = requiresLeader(call) ? this.#leaderElsewhere() : null;
@@ -156,6 +160,8 @@ export type EventStore = {
   hooks: Faults;
   /** What is in it, as an operator on the machine may change it. */
   store: Store;
+  /** How many events it sent to readers and subscribers. */
+  sent(): number;
   /** Ends it in good order. */
   stop(): Promise<void>;
   /** Ends it as a crash does: connections are reset; what was acknowledged is on the disk. */
@@ -182,6 +188,7 @@ export async function startEventStore({ folder, port = 0, hooks, ...options }: O
     port: node.endpoint.port,
     hooks: node.faults,
     store,
+    sent: () => node.sent,
     stop: () => end(false),
     kill: () => end(true),
   };
