@@ -59,6 +59,7 @@ describe('what is no request', () => {
     ['not HTTP', 'BONJOUR\r\n\r\n', 400],
     ['a header that is none', 'GET /version HTTP/1.1\r\nHost: localhost\r\nsans deux points\r\n\r\n', 400],
     ['HTTP/1.1 without Host', 'GET /version HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
+    ['two Hosts', 'GET /version HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n', 400],
     [
       'two lengths',
       'POST /api/dossiers HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}',

@@ -66,6 +66,14 @@ export class Config {
   @list()
   @IsRange({ each: true, message: 'JALON_WEBHOOK_ALLOW is a list of ranges of addresses like 10.2.0.0/16,fd00::/8' })
   JALON_WEBHOOK_ALLOW: readonly string[] = [];
+  /** Ranges of addresses of reverse proxies: what these say of who asks (X-Forwarded-For, -Proto, -Host) is believed. */
+  @list()
+  @IsRange({
+    each: true,
+    message: 'JALON_TRUSTED_PROXIES is a list of addresses of proxies, or ranges of them, like 10.2.0.7,fd00::/64',
+  })
+  @Matches(/^(?!.*\/0+$)/, { each: true, message: 'JALON_TRUSTED_PROXIES must not be everybody' })
+  JALON_TRUSTED_PROXIES: readonly string[] = [];
   @IsIn(['public', 'none']) JALON_SAMPLE: 'public' | 'none' = 'public';
   @IsOptional() @IsUrl({ require_tld: false, require_protocol: true }) JALON_PUBLIC_URL?: string;
   /** Requests per minute and caller; 0: no limit. */

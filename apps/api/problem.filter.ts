@@ -4,6 +4,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Accesses } from './accesses.ts';
 import { type ProblemName, problem, problemOf } from './problems.ts';
+import { RateExceeded } from './rate.ts';
 import { TokenRefused } from './tokens.ts';
 
 /** How long a client waits before it asks again, in seconds, when nothing better is known. */
@@ -33,6 +34,7 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
   if (problem.status >= 500 && problem.status !== 503) request.log.error({ err: thrown, type: problem.type }, 'failed');
   else if (problem.status === 503) request.log.warn({ err: thrown, type: problem.type }, 'unavailable');
   if (problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', RETRY_AFTER);
+  if (thrown instanceof RateExceeded) reply.header('retry-after', String(thrown.seconds));
   // RFC 6750: an error is named only when there was a token.
   if (problem.status === 401)
     reply.header('www-authenticate', thrown instanceof TokenRefused ? 'Bearer error="invalid_token"' : 'Bearer');

@@ -14,6 +14,7 @@ import { AppendTooLarge, DirectoryUnavailable, JournalUnavailable, OutcomeUnknow
 import { ReadModelsUnavailable } from '@jalon/projections';
 import { KeyFileRefused, KeyNotHeld, ProofUnavailable } from '@jalon/proof';
 import { possibleAnswer } from './answers.ts';
+import { RateExceeded } from './rate.ts';
 import { IssuerUnreachable, TokenRefused } from './tokens.ts';
 
 /** A problem document (RFC 9457). */
@@ -125,7 +126,7 @@ export const PROBLEMS = {
   'trop-de-requetes': [
     429,
     'Trop de requêtes',
-    'La limite de requêtes par appelant est atteinte : réessayez après « Retry-After ».',
+    'La limite de requêtes par minute est atteinte, pour cet appelant ou, sans jeton valable, pour cette adresse : réessayez après « Retry-After ».',
   ],
   'hote-inconnu': [
     421,
@@ -203,6 +204,7 @@ export function problemOf(thrown: unknown): Problem {
   if (thrown instanceof ProofUnavailable || thrown instanceof KeyNotHeld || thrown instanceof KeyFileRefused)
     return problem('preuve-indisponible');
   if (thrown instanceof IssuerUnreachable) return problem('emetteur-injoignable', thrown.message);
+  if (thrown instanceof RateExceeded) return problem('trop-de-requetes');
   if (thrown instanceof TokenRefused) return problem('non-authentifie', thrown.message);
   if (thrown instanceof HistoryUnreadable) return problem('historique-illisible');
   return foreseenByFramework(thrown) ?? problem('erreur-interne');

@@ -1,5 +1,4 @@
 import helmet from '@fastify/helmet';
-import rateLimit from '@fastify/rate-limit';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
@@ -13,6 +12,7 @@ import { Metrics } from './metrics.ts';
 import { answerUnreadable, ProblemFilter, sendProblem } from './problem.filter.ts';
 import { ProblemRaised } from './problems.ts';
 import type { Product } from './product.ts';
+import { Rate, RateExceeded } from './rate.ts';
 import { followRoutes, type Routes } from './routes.ts';
 import { Tokens } from './tokens.ts';
 
@@ -55,12 +55,16 @@ export async function createServer(
     routerOptions: { maxParamLength: 1024 },
     forceCloseConnections: 'idle',
     exposeHeadRoutes: true,
+    // Whoever else writes X-Forwarded-For, -Proto or -Host is not believed.
+    trustProxy: config.JALON_TRUSTED_PROXIES.length > 0 && [...config.JALON_TRUSTED_PROXIES],
     // What still arrives on a connection while closing is answered like the rest, and the connection closed.
     return503OnClosing: false,
     frameworkErrors: sendProblem,
     clientErrorHandler: answerUnreadable,
   } as never);
   const tokens = new Tokens(config, product.clock);
+  const limited = !config.demonstration && config.JALON_RATE > 0;
+  const rate = limited ? new Rate(config.JALON_RATE, product.clock) : null;
   const fastify: FastifyInstance = adapter.getInstance() as never;
   const routes = followRoutes(fastify);
   fastify.decorateRequest('caller', null);
@@ -72,17 +76,16 @@ export async function createServer(
     reply.header('x-request-id', request.id);
     if (request.url.startsWith('/api')) reply.headers(config.demonstration ? DATA_HEADERS : SECURE_DATA_HEADERS);
     else await reply.helmet();
-    if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
-      throw malformed("L'en-tête Host est obligatoire.");
+    const refusal = await identify(request, tokens, rate);
+    assertOneHost(request);
     if (config.demonstration && !LOCAL_NAMES.test(request.headers.host ?? '')) throw new ProblemRaised('hote-inconnu');
     if (request.is404) refuseMethod(request, reply, routes);
-    await authenticate(request, tokens);
+    if (refusal && !isOpen(request)) throw refusal;
     if (Number(request.headers['content-length'] ?? 0) > BODY_LIMIT) throw new ProblemRaised('trop-volumineux');
   });
   fastify.addHook('preValidation', async ({ query, routeOptions }) => {
     if (routeOptions.config.query) knownQuery(query, routeOptions.config.query);
   });
-  if (!config.demonstration && config.JALON_RATE > 0) await limitRate(adapter, config.JALON_RATE);
   boundClosing(fastify, patience.request);
 
   const app = await NestFactory.create<NestFastifyApplication>(appModule(product, config, tokens, log), adapter, {
@@ -130,22 +133,42 @@ function boundClosing(fastify: FastifyInstance, patience: number): void {
   });
 }
 
-/** Who calls: needed everywhere but on public routes, where a token that is not valid is as none. */
-async function authenticate(request: FastifyRequest, tokens: Tokens): Promise<void> {
+/** A route that does not exist, or one of the documentation's own files, tells nothing: it needs no token. */
+function isOpen({ routeOptions: { config, url } }: FastifyRequest): boolean {
+  return config.public === true || url === undefined || !url.startsWith('/api');
+}
+
+/** How the process is, and files that cost nothing to give: those who ask for them are never told to wait. */
+const NEVER_LIMITED = /^\/(health|assets|docs)\//;
+
+/**
+ * Who calls, and whether it may now: the request is counted before anything else is done for it. Gives why there is no
+ * caller, which is for routes that need one to throw. @throws RateExceeded
+ */
+async function identify(request: FastifyRequest, tokens: Tokens, rate: Rate | null): Promise<Error | undefined> {
+  const counted = NEVER_LIMITED.test(request.routeOptions.url ?? '') ? null : rate;
   const [, token] = /^Bearer ([A-Za-z0-9._~+/=-]+)$/i.exec(request.headers.authorization ?? '') ?? [];
-  const { config, url } = request.routeOptions;
-  // A route that does not exist, or one of the documentation's own files, tells nothing: it needs no token.
-  const open = config.public === true || url === undefined || !url.startsWith('/api');
   if (token === undefined) {
-    if (!open)
-      throw new ProblemRaised('non-authentifie', 'Aucun jeton « Authorization: Bearer … » n’accompagne la requête.');
-    return;
+    counted?.byAddress(request.ip);
+    return new ProblemRaised('non-authentifie', 'Aucun jeton « Authorization: Bearer … » n’accompagne la requête.');
   }
   try {
-    ({ caller: request.caller, until: request.callerUntil } = await tokens.verified(token));
+    const verify = () => tokens.verified(token);
+    const known = tokens.known(token) ?? (await (counted ? counted.verifying(request.ip, verify) : verify()));
+    counted?.byCaller(known.caller);
+    ({ caller: request.caller, until: request.callerUntil } = known);
+    return undefined;
   } catch (fault) {
-    if (!open) throw fault;
+    if (fault instanceof RateExceeded) throw fault;
+    return fault as Error;
   }
+}
+
+/** RFC 9112, section 3.2: one Host, and no other that a proxy might have believed instead. */
+function assertOneHost({ raw: { rawHeaders, httpVersion } }: FastifyRequest): void {
+  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
+  if (hosts > 1) throw malformed("L'en-tête Host n'est donné qu'une fois.");
+  if (hosts === 0 && httpVersion === '1.1') throw malformed("L'en-tête Host est obligatoire.");
 }
 
 /** JSON only, in valid UTF-8: bytes that are none would be replaced, and a fact recorded that nobody wrote. */
@@ -193,18 +216,6 @@ const pageHeaders = {
     },
   },
 };
-
-async function limitRate(adapter: FastifyAdapter, perMinute: number): Promise<void> {
-  await adapter.register(
-    rateLimit as never,
-    {
-      max: perMinute,
-      timeWindow: 60_000,
-      keyGenerator: ({ caller, ip }: FastifyRequest) => (caller ? JSON.stringify([caller.iss, caller.sub]) : ip),
-      errorResponseBuilder: () => new ProblemRaised('trop-de-requetes'),
-    } as never,
-  );
-}
 
 /** One line per request: who is not said, nor what; the address without its query, where tokens may be. */
 function logAndMeasure(fastify: FastifyInstance, metrics: Metrics): void {

@@ -26,9 +26,12 @@ const NEVER_IN_A_TOKEN = 'horloge';
 
 type Verify = (token: string) => Promise<JWTPayload>;
 
+/** Who calls, and when the token expires, in milliseconds of Unix time. */
+export type Verified = { caller: Caller; until: number };
+
 /** Verifies tokens, and makes them in demonstration mode. A verified token is remembered until it expires. */
 export class Tokens {
-  readonly #verified = new LRUCache<string, { caller: Caller; until: number }>({ max: 10_000 });
+  readonly #verified = new LRUCache<string, Verified>({ max: 10_000 });
   readonly #verify: Verify;
   readonly #secret = randomBytes(32);
 
@@ -39,14 +42,19 @@ export class Tokens {
     this.#verify = config.OIDC_ISSUER === undefined ? this.#demonstration() : this.#openIdConnect(config.OIDC_ISSUER);
   }
 
+  /** Who a token says is calling, when it was verified before and has not expired since. */
+  known(token: string): Verified | undefined {
+    const known = this.#verified.get(token);
+    return known && known.until > this.clock().getTime() ? known : undefined;
+  }
+
   /**
    * Who a token says is calling, and when it expires, in milliseconds of Unix time.
    * @throws TokenRefused, IssuerUnreachable
    */
-  async verified(token: string): Promise<{ caller: Caller; until: number }> {
-    const now = this.clock().getTime();
-    const known = this.#verified.get(token);
-    if (known && known.until > now) return known;
+  async verified(token: string): Promise<Verified> {
+    const known = this.known(token);
+    if (known) return known;
     const claims = await this.#claims(token);
     const verified = { caller: this.#callerOf(claims), until: (claims.exp as number) * 1000 };
     this.#verified.set(token, verified);
