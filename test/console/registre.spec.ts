@@ -50,6 +50,18 @@ describe('the register of qualified services', () => {
     ]);
   });
 
+  test('costs a visitor who comes for the first time a handful of what is limited', async () => {
+    const newcomer = await stage.visitor();
+    const asked: string[] = [];
+    newcomer.page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await newcomer.goto('/registre');
+    await newcomer.page.getByText('3 qualifications.').waitFor();
+    const limited = asked.filter((path) => !path.startsWith('/assets/'));
+    expect(limited.length).toBeLessThanOrEqual(5);
+    expect(limited).toContain('/api/register');
+    await newcomer.close();
+  });
+
   test('does not tell the public what is not: reserves, what calls a qualification into question, the dossier itself', async () => {
     const told = (await visitor.page.getByRole('main').textContent()) ?? '';
     expect(told).not.toMatch(/réserve|mise en cause|Voir le dossier/i);
