@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 /** A message that reached a receiver. */
 export type Received = { headers: IncomingHttpHeaders; body: string };
 
-/** What a receiver does with a message: answers so, never answers, or cuts the connection. */
-export type Answering = { status: number; headers?: Record<string, string> } | 'hang' | 'reset';
+/** What a receiver does with a message: answers so, with a body that never ends if `endless`, never answers, or cuts the connection. */
+export type Answering = { status: number; headers?: Record<string, string>; endless?: true } | 'hang' | 'reset';
 
 /** A server of somebody else's that receives webhooks, as badly as the test wants. */
 export class Receiver {
@@ -41,7 +41,11 @@ export class Receiver {
       receiver.received.push(message);
       const answer = receiver.answer(message, receiver.received.length);
       if (answer === 'reset') request.socket.destroy();
-      else if (answer !== 'hang') reply.writeHead(answer.status, answer.headers).end();
+      else if (answer !== 'hang') {
+        reply.writeHead(answer.status, answer.headers);
+        if (answer.endless) reply.write('…');
+        else reply.end();
+      }
     });
     return receiver;
   }

@@ -115,6 +115,14 @@ describe('A request to an address that somebody else chose', () => {
     await target.close();
   });
 
+  test('is answered when the status has come, whatever becomes of the rest', async () => {
+    outbound = new Outbound({ ranges: LOOPBACK });
+    inside.answer = () => ({ status: 200, endless: true });
+    expect(await post(inside.url)).toMatchObject({ status: 200, error: null });
+    inside.answer = () => ({ status: 202, headers: { 'content-length': '10' }, endless: true });
+    expect(await post(inside.url)).toMatchObject({ status: 202, error: null });
+  });
+
   test('ends when nothing comes in time, and never throws', async () => {
     outbound = new Outbound({ ranges: LOOPBACK, patienceMs: 100 });
     inside.answer = () => 'hang';

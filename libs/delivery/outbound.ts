@@ -25,13 +25,13 @@ export type OutboundParts = {
   resolve?: Resolve;
   /** Certificates that are trusted besides the usual ones. */
   ca?: string;
-  /** How long a whole exchange may take, in milliseconds. */
+  /** How long an answer may take, in milliseconds. */
   patienceMs?: number;
 };
 
 const PATIENCE_MS = 10_000;
 
-/** What is read of an answer: nothing of it matters but that it ends. */
+/** What is read of an answer: nothing of it matters. */
 const READ = 65_536;
 
 /** Connections to one address, beyond which requests to it wait. */
@@ -81,7 +81,7 @@ export class Outbound {
     });
   }
 
-  /** Sends a request and waits for the whole answer. Never throws: what goes wrong is the outcome. */
+  /** Sends a request and waits for the status of its answer. Never throws: what goes wrong is the outcome. */
   async send(
     method: 'OPTIONS' | 'POST',
     url: string,
@@ -93,7 +93,8 @@ export class Outbound {
     const patience = AbortSignal.timeout(this.#patienceMs);
     try {
       const answer = await request(url, { ...options, signal: patience });
-      await answer.body.dump({ limit: READ, signal: patience });
+      // The receiver has answered. What it still sends is let go by, so that the connection serves again; if it fails, it does not.
+      answer.body.dump({ limit: READ, signal: patience }).catch(() => undefined);
       return {
         status: answer.statusCode,
         error: null,
