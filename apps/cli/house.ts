@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
@@ -39,6 +39,8 @@ export async function exportTo(file: string, house: House, say: (line: string) =
     const first = await lines.next();
     await recordExport(file, house);
     const whole = Readable.from(preceded(first.value as string, lines));
+    // One that was left unfinished may be open to others.
+    await rm(beside, { force: true });
     await pipeline(whole, createWriteStream(beside, { mode: 0o600 }));
     await rename(beside, file);
     return `Exporté dans ${file}.`;

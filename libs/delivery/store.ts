@@ -1,6 +1,5 @@
-import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { Connections, DatabaseUnavailable, type PoolOptions } from '@jalon/journal';
+import { Connections, DatabaseUnavailable, ownersFile, type PoolOptions } from '@jalon/journal';
 import Database from 'better-sqlite3';
 import { Kysely, PostgresDialect, type PostgresPool, SqliteDialect, sql } from 'kysely';
 import { STEPS, type Tables } from './tables.ts';
@@ -43,8 +42,7 @@ export function openDeliveries(folder: string): DeliveryStore {
   let database: Database.Database;
   try {
     // It holds secrets: what is made is for its owner only, and so are the files that SQLite makes beside it.
-    closeSync(openSync(file, 'a', 0o600));
-    database = new Database(file, { timeout: 5000 });
+    database = new Database(ownersFile(file), { timeout: 5000 });
     const empty = database.prepare('select count(*) from sqlite_schema').pluck().get() === 0;
     if (!empty && database.pragma('application_id', { simple: true }) !== APPLICATION_ID)
       throw new DeliveriesRefused(`${file} is not a file of Jalon's deliveries.`);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import Database from 'better-sqlite3';
@@ -51,6 +51,25 @@ describe('A data folder', () => {
     await (await openSqliteJournal(deep)).journal.close();
     expect(readdirSync(deep).sort()).toEqual(['journal.db', 'lock.db', 'personnes.db']);
   });
+
+  test('is its owner’s alone, and so is all that lies in it, also what an earlier build left open', async () => {
+    const made = join(folder, 'neuf');
+    const { journal } = await openSqliteJournal(made);
+    await journal.append('dossier-0', -1, sampleChain('dossier-0', 2));
+    expect(modes(made)).toEqual([0o700, 0o600]);
+    expect(readdirSync(made)).toContain('journal.db-wal');
+    await journal.close();
+    for (const file of readdirSync(made)) chmodSync(join(made, file), 0o644);
+    const again = await openSqliteJournal(made);
+    expect(modes(made)).toEqual([0o700, 0o600]);
+    await again.journal.close();
+  });
+
+  /** The mode of a folder, and those of what lies in it, each once. */
+  function modes(path: string): number[] {
+    const paths = [path, ...readdirSync(path).map((file) => join(path, file))];
+    return [...new Set(paths.map((each) => statSync(each).mode & 0o777))];
+  }
 
   test('is refused when it is a file or cannot be written', async () => {
     const file = join(folder, 'fichier');

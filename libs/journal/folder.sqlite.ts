@@ -1,4 +1,16 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { JournalRefused } from './journal.ts';
@@ -63,9 +75,9 @@ export function lockFolder(folder: string): Lock {
   let created = false;
   let lock: Database.Database | undefined;
   try {
-    mkdirSync(folder, { recursive: true });
+    keepToOwner(folder);
     created = !existsSync(file);
-    lock = new Database(file, { timeout: 0 });
+    lock = new Database(ownersFile(file), { timeout: 0 });
     lock.pragma('journal_mode = MEMORY'); // Nothing is ever written in it.
     lock.exec('begin exclusive');
   } catch (error) {
@@ -87,6 +99,42 @@ export function lockFolder(folder: string): Lock {
   };
 }
 
+/** For its owner only. */
+const OWNER_ONLY = { folder: 0o700, file: 0o600 } as const;
+
+/** Files of SQLite, and what it makes beside them. */
+const DATABASE = /\.db(\.\w+)?(-(wal|shm|journal))?$/;
+
+/** A folder that nobody else reads, created when absent; databases that an earlier build left open to others are closed. */
+function keepToOwner(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: OWNER_ONLY.folder });
+  const files = readdirSync(folder);
+  // One that holds something already may be shared on purpose; what lies in it is not.
+  if (files.length === 0) restrict(folder, OWNER_ONLY.folder);
+  for (const file of files) if (DATABASE.test(file)) restrict(join(folder, file), OWNER_ONLY.file);
+}
+
+/** Takes what others may do from them, where the file system lets this process. */
+function restrict(path: string, mode: number): void {
+  if ((statSync(path).mode & 0o077) === 0) return;
+  try {
+    chmodSync(path, mode);
+  } catch (fault) {
+    // Not ours, or a file system without modes: who mounted it decided.
+    if (!['EPERM', 'ENOTSUP', 'ENOSYS'].includes((fault as NodeJS.ErrnoException).code ?? '')) throw fault;
+  }
+}
+
+/**
+ * The path of a file that its owner alone reads, created empty when absent: a database, whose WAL takes its mode. One that
+ * is there is not opened: closing it would free the locks that SQLite holds on it for this process.
+ */
+export function ownersFile(path: string): string {
+  if (existsSync(path)) restrict(path, OWNER_ONLY.file);
+  else closeSync(openSync(path, 'a', OWNER_ONLY.file));
+  return path;
+}
+
 /**
  * The path of a store of a locked folder, created when absent. An existing file is only looked at, through its header:
  * opening a foreign one would already leave traces beside it.
@@ -105,7 +153,7 @@ export function ensureStore(folder: string, store: Store): string {
 function create(file: string, store: Store): void {
   const draft = `${file}.new`;
   rmSync(draft, { force: true });
-  const db = new Database(draft);
+  const db = new Database(ownersFile(draft));
   db.pragma('synchronous = FULL');
   db.exec(`begin; ${store.schema}
     pragma application_id = ${store.applicationId};

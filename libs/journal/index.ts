@@ -4,7 +4,7 @@ export { DirectoryTaken, moveDirectory } from './carry.ts';
 export * from './chained-log.ts';
 export * from './directory.ts';
 export * from './envelope.ts';
-export { ensureStore, type Store as SqliteStore } from './folder.sqlite.ts';
+export { ensureStore, ownersFile, type Store as SqliteStore } from './folder.sqlite.ts';
 export * from './journal.ts';
 export * from './listen.postgres.ts';
 export * from './open.eventstore.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { JournalRefused, type PoolOptions } from '@jalon/journal';
+import { JournalRefused, ownersFile, type PoolOptions } from '@jalon/journal';
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect, sql } from 'kysely';
 import { kyselyOver } from './store.postgres.ts';
@@ -50,7 +50,7 @@ export async function openKept(folder: string): Promise<KeptStore> {
   const file = join(folder, FILE);
   let connection: Database.Database | undefined;
   try {
-    connection = new Database(file, { timeout: 5000 });
+    connection = new Database(ownersFile(file), { timeout: 5000 });
     assertOurs(connection);
     connection.pragma('journal_mode = WAL');
     connection.pragma('synchronous = FULL');

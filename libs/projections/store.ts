@@ -1,5 +1,6 @@
 import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { ownersFile } from '@jalon/journal';
 import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect } from 'kysely';
 import { createBookkeeping } from './bookkeeping.ts';
@@ -49,14 +50,14 @@ export function openReadModels(folder: string, onSetAside: (sentence: string) =>
     onSetAside(`${file} was set aside as ${FILE}.ecartee (${fault}): the read models are being derived again.`);
   }
 
-  const writer = connect(file, { timeout: 5000 });
+  const writer = new Database(ownersFile(file), { timeout: 5000 });
   writer.pragma('journal_mode = WAL');
   writer.pragma('synchronous = NORMAL');
   writer.pragma('wal_autocheckpoint = 2000');
   writer.pragma('journal_size_limit = 67108864');
   writer.pragma('cache_size = -8192');
   writer.exec(`begin; pragma application_id = ${APPLICATION_ID}; pragma user_version = ${LAYOUT}; commit`);
-  const reader = connect(file, { readonly: true, timeout: 5000 });
+  const reader = new Database(file, { readonly: true, timeout: 5000 });
   reader.pragma('cache_size = -8192');
   // The only connection that writes; Kysely gives it to one transaction at a time.
   const writing = kyselyOver(writer);
@@ -75,17 +76,13 @@ export function openReadModels(folder: string, onSetAside: (sentence: string) =>
         );
       }),
     transact,
-    condemn: async () => closeSync(openSync(condemned, 'w')),
+    condemn: async () => closeSync(openSync(condemned, 'w', 0o600)),
     // Not through Kysely, which closes only what it has used. The writer last: it empties the WAL.
     close: async () => {
       reader.close();
       writer.close();
     },
   };
-}
-
-function connect(file: string, options: Database.Options): Database.Database {
-  return new Database(file, options);
 }
 
 function kyselyOver(connection: Database.Database): Kysely<Tables> {
@@ -107,7 +104,7 @@ function faultOf(file: string): string | null {
   if (!existsSync(file)) return null;
   let connection: Database.Database | undefined;
   try {
-    connection = connect(file, { fileMustExist: true, timeout: 5000 });
+    connection = new Database(file, { fileMustExist: true, timeout: 5000 });
     const tables = connection.prepare('select count(*) from sqlite_schema').pluck().get();
     if (tables === 0) return null;
     if (connection.pragma('application_id', { simple: true }) !== APPLICATION_ID) return 'Jalon did not write it';
