@@ -26,7 +26,7 @@ const send = (body: unknown, headers: Record<string, string> = {}, path = `/api/
 const get = (path: string, token: string | null = tokens.charge) => server.call(token, 'GET', path);
 
 describe('a header that cannot be read: 400', () => {
-  test.each(['7', 'W/"0"', '*', '"-1"', '"01"', '"0", "1"', '""', '"zéro"', `"${'9'.repeat(16)}"`])(
+  test.each(['7', 'w/"0"', '*, "0"', '"0" "1"', '"0", 1', ',', '"-1"', '"01"', '""', '"zéro"', `"${'9'.repeat(16)}"`])(
     'If-Match: %s',
     async (ifMatch) => {
       await refused(server, 'requete-mal-formee', () => send(receipt, { 'if-match': ifMatch }));
@@ -42,9 +42,23 @@ describe('a header that cannot be read: 400', () => {
 });
 
 describe('a revision that is no longer the last: 412', () => {
-  test.each(['"1"', '"28"', '"999999999999999"'])('If-Match: %s', async (ifMatch) => {
-    await refused(server, 'revision-depassee', () => send(receipt, { 'if-match': ifMatch }), { revision: 0 });
-  });
+  // A weak tag is never the same as a strong one (RFC 9110, section 13.1.1).
+  test.each(['"1"', '"28"', '"999999999999999"', 'W/"0"', '"1", W/"0",', '"3","7"'])(
+    'If-Match: %s',
+    async (ifMatch) => {
+      await refused(server, 'revision-depassee', () => send(receipt, { 'if-match': ifMatch }), { revision: 0 });
+    },
+  );
+});
+
+describe('a condition that the dossier meets', () => {
+  test.each(['"0"', '*', '"7", "0"', ',W/"0" , "0"'])(
+    'If-Match: %s goes on to what is refused next',
+    async (ifMatch) => {
+      const unexpected = { type: 'candidature.refusee', data: { motifs: ['Hors champ.'] } };
+      expect((await send(unexpected, { 'if-match': ifMatch })).status).toBe(409);
+    },
+  );
 });
 
 describe('a body too large: 413', () => {
@@ -100,6 +114,29 @@ describe('a body that is not JSON by its type: 415', () => {
   });
 });
 
+describe('a body that is not there, though its type is named', () => {
+  test('is none, where none is needed', async () => {
+    const made = await server.call(tokens.charge, 'POST', '/api/calendar-tokens', '');
+    expect(made.status).toBe(201);
+    const revoked = await server.call(tokens.charge, 'DELETE', `/api/calendar-tokens/${made.body.id}`, '');
+    expect(revoked.status).toBe(204);
+    expect((await server.call(null, 'GET', '/version')).status).toBe(200);
+  });
+});
+
+describe('a path of which some letters are percent-encoded for nothing', () => {
+  test('is the same path', async () => {
+    const encoded = `/%61pi/dossier%73/%${id.charCodeAt(0).toString(16)}${id.slice(1)}`;
+    const [plain, same] = [await get(`/api/dossiers/${id}`), await get(encoded)];
+    expect([same.status, same.body]).toEqual([200, plain.body]);
+    for (const name of ['cache-control', 'content-security-policy', 'etag'])
+      expect(same.headers.get(name)).toBe(plain.headers.get(name));
+    await refused(server, 'non-authentifie', () => get(encoded, null));
+    const wrong = await refused(server, 'methode-non-permise', () => server.call(null, 'PATCH', '/api/dossier%73'));
+    expect(wrong.headers.get('allow')).toBe('GET, HEAD, POST');
+  });
+});
+
 describe('an address that cannot be read: 400', () => {
   test.each([
     '/api/dossiers/7',
@@ -108,6 +145,9 @@ describe('an address that cannot be read: 400', () => {
     `/api/dossiers/${'a'.repeat(400)}`,
     '/api/dossiers/%2e%2e%2f',
     '/api/dossiers/%zz',
+    '/api/dossiers/%ff',
+    '/%ff',
+    '/api/dossiers/%',
     '/api/dossiers?jalons=J0',
     '/api/dossiers?jalon=J0&jalon=J1',
     '/api/dossiers?__proto__=1',

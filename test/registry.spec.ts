@@ -84,11 +84,18 @@ describe('le registre public', () => {
     expect(lines.pop()).toBe('');
     expect(lines).toHaveLength(1 + 4 * 2);
     expect(lines[0]).toBe(
-      'dossier,prestataire,offre,referentiel,service,nom,type,statut,valide,valide_du,valide_jusqu_au,decision,decidee_le,notifiee_le,publiee_le,conditions',
+      'dossier;prestataire;offre;referentiel;service;nom;type;statut;valide;valide_du;valide_jusqu_au;decision;decidee_le;notifiee_le;publiee_le;conditions',
     );
     expect(lines[3]).toBe(
-      `${dossiers['mise en cause']},"Éole, Données","'=HYPERLINK(""x"")",SecNumCloud 3.2,iaas,Brocéliande Machines,IaaS,valide,oui,2025-07-01,2028-06-30,2025-QC-017,2025-07-01,,,Les clients activent le chiffrement des sauvegardes.`,
+      `${dossiers['mise en cause']};Éole, Données;"'=HYPERLINK(""x"")";SecNumCloud 3.2;iaas;Brocéliande Machines;IaaS;valide;oui;2025-07-01;2028-06-30;2025-QC-017;2025-07-01;;;Les clients activent le chiffrement des sauvegardes.`,
     );
+  });
+
+  test('s’ouvre dans un tableur français : marque d’ordre des octets, puis points-virgules', async () => {
+    const answer = await fetch(`${server.url}/api/register`, { headers: { accept: 'text/csv' } });
+    const bytes = Buffer.from(await answer.arrayBuffer());
+    expect(bytes.subarray(0, 15).toString()).toBe('\ufeffdossier;pres');
+    expect(bytes.indexOf('\ufeff', 1)).toBe(-1);
   });
 
   test('se donne en JSON Lines, les mêmes qualifications qu’en JSON', async () => {

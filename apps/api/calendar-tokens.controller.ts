@@ -30,6 +30,7 @@ export class CalendarTokensController {
     summary: 'Obtenir l’adresse d’un agenda des échéances, pour un logiciel d’agenda',
     description: 'Le jeton n’est dit qu’une fois. Il montre ce que l’appelant voit aujourd’hui, jusqu’à sa révocation.',
     body: 'CalendarTokenRequest',
+    bodyOptional: true,
     answers: { 201: { says: 'Le jeton et l’adresse', schema: 'CalendarTokenMade' } },
     problems: ['interdit', 'vues-indisponibles'],
   })

@@ -45,7 +45,10 @@ const PATH = {
 } as const;
 
 const HEADERS = {
-  'If-Match': ['La révision attendue : refusé (412) si le dossier a changé depuis', '^"(0|[1-9]\\d{0,14})"$'],
+  'If-Match': [
+    'La révision attendue, ou plusieurs : refusé (412) si le dossier en a une autre',
+    '^(\\*|(W/)?"(0|[1-9]\\d{0,14})"(, *(W/)?"(0|[1-9]\\d{0,14})")*)$',
+  ],
   'Idempotency-Key': ['Une clé par proposition : répétée, la première réponse revient', '^[\\x21-\\x7e]{1,255}$'],
   'Last-Event-ID': ['Le curseur du dernier événement reçu, après lequel reprendre', '^(start|[A-Za-z0-9_-]{42})$'],
   Prefer: ['« return=minimal » : une réponse réduite à l’essentiel', '^.*$'],
@@ -84,6 +87,8 @@ export type Documentation = {
   headers?: readonly (keyof typeof HEADERS)[];
   /** Name of the schema of the body. */
   body?: string;
+  /** The body may be absent. */
+  bodyOptional?: true;
   answers: Readonly<Record<number, Answered>>;
   /** Problems of its own, besides those of every route of its kind. */
   problems?: readonly ProblemName[];
@@ -110,7 +115,11 @@ export function Documented(route: Documentation): MethodDecorator {
   const open = route.public === true;
   const told = new Set([...ALWAYS, ...(open ? [] : WITH_TOKEN), ...(body ? WITH_BODY : []), ...problems]);
   return applyDecorators(
-    RouteConfig({ public: open, query: Object.keys(query) }),
+    RouteConfig({
+      public: open,
+      query: Object.keys(query),
+      ...(body ? { body: route.bodyOptional ? 'optional' : 'needed' } : {}),
+    }),
     ApiOperation({ operationId: id, summary, tags: [tag], ...(description ? { description } : {}) }),
     ...(open ? [] : [ApiBearerAuth()]),
     ...path.map((name) => ApiParam({ name, ...(PATH[name] as object) })),
@@ -121,7 +130,7 @@ export function Documented(route: Documentation): MethodDecorator {
       const [says, pattern] = HEADERS[name];
       return ApiHeader({ name, description: says, schema: { type: 'string', pattern } });
     }),
-    ...(body ? [ApiBody({ required: true, schema: ref(body) as never })] : []),
+    ...(body ? [ApiBody({ required: !route.bodyOptional, schema: ref(body) as never })] : []),
     ...Object.entries(answers).map(([status, answer]) => answered(Number(status), answer)),
     ...byStatus([...told]).map(([status, names]) => refused(status, names)),
   );

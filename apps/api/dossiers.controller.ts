@@ -90,10 +90,10 @@ export class DossiersController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const revision = ifMatchOf(ifMatch);
+    const revisions = ifMatchOf(ifMatch);
     const conditions = {
       ...conditionsOf(`POST /api/dossiers/${uuidOf(id)}/facts`, key),
-      ...(revision === undefined ? {} : { ifMatch: revision }),
+      ...(revisions === undefined ? {} : { ifMatch: revisions }),
     };
     const accepted = await this.facts.counted(this.engine.advance(callerOf(request), id, body, conditions));
     return this.#answer(accepted, request, reply, prefer);

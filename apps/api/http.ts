@@ -13,6 +13,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answered without a token. */
     public?: boolean;
+    /** Whether it reads a body, and cannot do without. */
+    body?: 'needed' | 'optional';
     /** The parameters that its query may have; anything else is refused. Absent: whatever comes is ignored. */
     query?: readonly string[];
   }
@@ -32,12 +34,20 @@ export function uuidOf(text: string): string {
   return text;
 }
 
-/** The revision of `If-Match: "<revision>"`; undefined when the header is absent. @throws 400 when malformed */
-export function ifMatchOf(header: string | undefined): number | undefined {
-  if (header === undefined) return undefined;
-  const [, digits] = /^"(0|[1-9]\d{0,14})"$/.exec(header) ?? [];
-  if (digits === undefined) throw malformed('If-Match donne la révision entre guillemets : If-Match: "7".');
-  return Number(digits);
+const REVISION_TAG = /^(W\/)?"(0|[1-9]\d{0,14})"$/;
+
+/**
+ * The revisions that `If-Match` accepts; undefined when it is absent or `*`, which any dossier matches. Tags are compared
+ * strongly (RFC 9110, section 13.1.1): a weak one is none of them. @throws 400 when a tag is none of ours
+ */
+export function ifMatchOf(header: string | undefined): number[] | undefined {
+  if (header === undefined || header.trim() === '*') return undefined;
+  // A list may have empty members (RFC 9110, section 5.6.1).
+  const tags = header.split(',').flatMap((tag) => tag.trim() || []);
+  const read = tags.map((tag) => REVISION_TAG.exec(tag));
+  if (read.length === 0 || read.includes(null))
+    throw malformed('If-Match donne la révision entre guillemets, ou plusieurs : If-Match: "7", "8".');
+  return read.flatMap((tag) => (tag?.[1] === undefined ? [Number(tag?.[2])] : []));
 }
 
 /** The Idempotency-Key: 1 to 255 visible ASCII characters. @throws 400 when malformed */

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { difference, type PastMoment, type PastView, type ReplayedStep } from '@jalon/engine';
 import type { JsonSchema } from '@jalon/flow';
+import { jsonLine } from '@jalon/journal';
 import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
 import { Documented } from './documentation.ts';
 import {
@@ -142,7 +143,7 @@ async function* lines(first: IteratorResult<ReplayedStep>, rest: AsyncGenerator<
 }
 
 function line(step: ReplayedStep): string {
-  return `${JSON.stringify(step)}\n`;
+  return `${jsonLine(step)}\n`;
 }
 
 /** A parameter's name, and its text where it was given. */

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { UUID } from '@jalon/flow';
+import { jsonLine } from '@jalon/journal';
 import { CursorRefused, type OwnQuery, type Page } from '@jalon/projections';
 import { COLONNES, constatDe, type Inscription, inscriptionAu, lignesDe } from '@jalon/workflows';
 import { Controller, Get, Inject, Query, Req, Res, StreamableFile } from '@nestjs/common';
@@ -67,7 +68,7 @@ export class RegistryController {
     tag: 'Lectures',
     summary: 'Lire le registre public des services qualifiés',
     description:
-      'Sans jeton. Par pages en JSON ; en entier en CSV (une ligne par service) et en JSON Lines, selon Accept. Une qualification mise en cause y garde son statut d’avant ; la fin de validité est la première de celle décidée et de celle d’une abrogation, calculée à la lecture.',
+      'Sans jeton. Par pages en JSON ; en entier en CSV (une ligne par service ; UTF-8 avec BOM, points-virgules) et en JSON Lines, selon Accept. Une qualification mise en cause y garde son statut d’avant ; la fin de validité est la première de celle décidée et de celle d’une abrogation, calculée à la lecture.',
     public: true,
     query: REGISTER_QUERY,
     answers: {
@@ -125,18 +126,18 @@ export class RegistryController {
   }
 
   async *#lines(): AsyncGenerator<string> {
-    for await (const inscription of this.#inscriptions()) yield `${JSON.stringify(inscription)}\n`;
+    for await (const inscription of this.#inscriptions()) yield `${jsonLine(inscription)}\n`;
   }
 
-  /** RFC 4180; what a spreadsheet would take for a formula is made text. */
+  /**
+   * RFC 4180 as French spreadsheets open it: a byte order mark, semicolons, since the comma is theirs for decimals. What
+   * they would take for a formula is made text.
+   */
   async *#table(): AsyncGenerator<string> {
-    yield stringify([[...COLONNES]], { record_delimiter: 'windows' });
+    const form = { record_delimiter: 'windows', delimiter: ';', escape_formulas: true } as const;
+    yield stringify([[...COLONNES]], { ...form, bom: true });
     for await (const inscription of this.#inscriptions())
-      yield stringify(lignesDe(inscription), {
-        record_delimiter: 'windows',
-        columns: [...COLONNES],
-        escape_formulas: true,
-      });
+      yield stringify(lignesDe(inscription), { ...form, columns: [...COLONNES] });
   }
 }
 

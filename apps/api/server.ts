@@ -74,7 +74,7 @@ export async function createServer(
   await adapter.register(helmet as never, pageHeaders as never);
   fastify.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
-    if (request.url.startsWith('/api')) reply.headers(config.demonstration ? DATA_HEADERS : SECURE_DATA_HEADERS);
+    if (pathOf(request).startsWith('/api')) reply.headers(config.demonstration ? DATA_HEADERS : SECURE_DATA_HEADERS);
     else await reply.helmet();
     const refusal = await identify(request, tokens, rate);
     assertOneHost(request);
@@ -103,9 +103,14 @@ export async function createServer(
   return app;
 }
 
+/** The path of a request as the router reads it: what is percent-encoded for nothing is the same path (RFC 3986, section 6.2.2). */
+function pathOf({ url }: FastifyRequest): string {
+  return decodeURI(url.split('?', 1)[0] as string);
+}
+
 /** A path that exists under other methods says which (405). */
-function refuseMethod({ url }: FastifyRequest, reply: FastifyReply, routes: Routes): void {
-  const methods = routes.methodsAt(url.split('?', 1)[0] as string);
+function refuseMethod(request: FastifyRequest, reply: FastifyReply, routes: Routes): void {
+  const methods = routes.methodsAt(pathOf(request));
   if (methods.length === 0) return;
   reply.header('allow', methods.join(', '));
   throw new ProblemRaised('methode-non-permise', `Cette adresse répond à : ${methods.join(', ')}.`);
@@ -178,7 +183,9 @@ function readJsonStrictly(fastify: FastifyInstance): void {
   fastify.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer', bodyLimit: BODY_LIMIT },
-    (_request: FastifyRequest, body: Buffer, done: (error: Error | null, value?: unknown) => void) => {
+    ({ routeOptions }: FastifyRequest, body: Buffer, done: (error: Error | null, value?: unknown) => void) => {
+      // Clients that name the type of a body that they do not send are many; some routes want none.
+      if (body.length === 0 && routeOptions.config.body !== 'needed') return done(null);
       try {
         done(null, JSON.parse(utf8.decode(body)));
       } catch {

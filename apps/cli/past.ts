@@ -9,6 +9,7 @@ import {
   replay,
 } from '@jalon/engine';
 import { isCalendarDate, UUID } from '@jalon/flow';
+import { jsonLine } from '@jalon/journal';
 import { catalogue } from '@jalon/workflows';
 import { type House, openForReading } from './house.ts';
 
@@ -42,7 +43,7 @@ export async function* replayed(id: string, house: House, json: boolean): AsyncG
       facts += 1;
       const { revision, type, effectiveAt, recordedAt, from, to, crosses } = event.envelope;
       if (json) {
-        yield JSON.stringify({ ...pastView(id, dossier.situation, 'recorded', SEEING), fact: event.envelope });
+        yield jsonLine({ ...pastView(id, dossier.situation, 'recorded', SEEING), fact: event.envelope });
         continue;
       }
       const moved = from === to ? to : `${from ?? '(ouverture)'} → ${to}`;

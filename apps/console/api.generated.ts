@@ -520,7 +520,7 @@ export interface paths {
         };
         /**
          * Lire le registre public des services qualifiés
-         * @description Sans jeton. Par pages en JSON ; en entier en CSV (une ligne par service) et en JSON Lines, selon Accept. Une qualification mise en cause y garde son statut d’avant ; la fin de validité est la première de celle décidée et de celle d’une abrogation, calculée à la lecture.
+         * @description Sans jeton. Par pages en JSON ; en entier en CSV (une ligne par service ; UTF-8 avec BOM, points-virgules) et en JSON Lines, selon Accept. Une qualification mise en cause y garde son statut d’avant ; la fin de validité est la première de celle décidée et de celle d’une abrogation, calculée à la lecture.
          */
         get: operations["readRegister"];
         put?: never;
@@ -4161,7 +4161,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description La révision attendue : refusé (412) si le dossier a changé depuis */
+                /** @description La révision attendue, ou plusieurs : refusé (412) si le dossier en a une autre */
                 "If-Match"?: string;
                 /** @description Une clé par proposition : répétée, la première réponse revient */
                 "Idempotency-Key"?: string;
@@ -5697,7 +5697,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["CalendarTokenRequest"];
             };

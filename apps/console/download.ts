@@ -1,11 +1,11 @@
 /** Cells that a spreadsheet would run as a formula are made plain text. */
-const FORMULA = /^[=+\-@\t\r]/;
+const FORMULA = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 
 /** A table as French spreadsheets open it: semicolons, a byte order mark, quotes doubled (RFC 4180 otherwise). */
 export function csvOf(rows: readonly (readonly (string | number | undefined)[])[]): string {
   const cell = (value: string | number | undefined) => {
     const text = typeof value === 'string' && FORMULA.test(value) ? `'${value}` : String(value ?? '');
-    return /[";\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    return /[";\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   return `\ufeff${rows.map((row) => row.map(cell).join(';')).join('\r\n')}\r\n`;
 }

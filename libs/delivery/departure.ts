@@ -1,5 +1,5 @@
 import { type Catalogue, isBesideTheMachine, type PublishedWorkflow } from '@jalon/flow';
-import type { JournalReader, StoredEvent } from '@jalon/journal';
+import { type JournalReader, jsonLine, type StoredEvent } from '@jalon/journal';
 import { LRUCache } from 'lru-cache';
 import { toCloudEvent } from './cloud-event.ts';
 import { cursorOf, type Place, placeAfter } from './cursor.ts';
@@ -95,7 +95,7 @@ export class Departure {
   /** The CloudEvent, as JSON on one line. */
   get json(): string {
     if (this.#json === undefined) {
-      this.#json = JSON.stringify(toCloudEvent(this.#event as StoredEvent, { base: this.base, ...this.meaning }));
+      this.#json = jsonLine(toCloudEvent(this.#event as StoredEvent, { base: this.base, ...this.meaning }));
       this.#event = null;
     }
     return this.#json;

@@ -176,7 +176,7 @@ export class Engine {
     if (proposal.onBehalfOf) assertBehalf(workflow, fact, role, proposal.onBehalfOf, situation.summary);
     if (before.ids.has(ids.event)) return this.#remembered(before, ids.event, proposal, seeing);
     const { ifMatch } = conditions;
-    if (ifMatch !== undefined && ifMatch !== situation.revision)
+    if (ifMatch !== undefined && ![ifMatch].flat().includes(situation.revision))
       throw new RevisionMismatch(ifMatch, situation.revision);
     return this.#record(before, { caller, role, seeing, ...(correction ? { correction } : {}) }, proposal, ids);
   }

@@ -38,10 +38,12 @@ export class KeyReused extends Error {
 export class RevisionMismatch extends Error {
   override readonly name = 'RevisionMismatch';
   constructor(
-    readonly expected: number,
+    readonly expected: number | readonly number[],
     readonly current: number,
   ) {
-    super(`Le dossier en est à la révision ${current}, et non ${expected} : relisez-le avant de proposer de nouveau.`);
+    super(
+      `Le dossier en est à la révision ${current}, que If-Match ne nomme pas : relisez-le, puis proposez de nouveau.`,
+    );
   }
 }
 

@@ -4,8 +4,11 @@ import type { Caller } from './caller.ts';
 /** Namespace (RFC 9562) of the ids that are derived from an idempotency key. Never to be changed: keys are remembered by it. */
 const NAMESPACE = '3f0b6c1e-5d0e-4c43-9a55-6f6e8f1b7d21';
 
-/** Under which conditions a caller proposes. `route` is part of an idempotency key's scope. */
-export type Conditions = { route: string; idempotencyKey?: string; ifMatch?: number };
+/**
+ * Under which conditions a caller proposes. `route` is part of an idempotency key's scope; `ifMatch` is the revision, or one
+ * of those, that the dossier must have.
+ */
+export type Conditions = { route: string; idempotencyKey?: string; ifMatch?: number | readonly number[] };
 
 /** Where ids and salts come from: drawn at random, or chosen by a test. */
 export type Entropy = { uuid: () => string; salt: () => string };

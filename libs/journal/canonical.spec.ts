@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { canonicalJson, saltedHash, sha256 } from './canonical.ts';
+import { canonicalJson, jsonLine, saltedHash, sha256 } from './canonical.ts';
 
 describe('Canonical JSON, as RFC 8785 has it,', () => {
   test('writes the example of section 3.2.2 as section 3.2.3 does', () => {
@@ -80,6 +80,14 @@ describe('Canonical JSON, as RFC 8785 has it,', () => {
         expect(canonicalJson(JSON.parse(text))).toBe(text);
       }),
     );
+  });
+});
+
+describe('JSON on one line', () => {
+  test('has none of the characters that end one somewhere, and reads back as what it was', () => {
+    const value = { a: 'un\ndeux\rtrois\u0085quatre\u2028cinq\u2029six', b: '\\u2028' };
+    expect(jsonLine(value)).not.toMatch(/[\n\r\u0085\u2028\u2029]/);
+    expect(JSON.parse(jsonLine(value))).toEqual(value);
   });
 });
 

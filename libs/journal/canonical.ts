@@ -14,6 +14,16 @@ export function canonicalJson(value: unknown): string {
   return text;
 }
 
+const OTHER_LINE_ENDS = /[\u0085\u2028\u2029]/g;
+
+/** JSON on one line, also for readers to whom Unicode's other line ends (U+0085, U+2028, U+2029) end one: escaped. */
+export function jsonLine(value: unknown): string {
+  return JSON.stringify(value).replace(
+    OTHER_LINE_ENDS,
+    (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 /** Lower-case hex SHA-256 of a text in UTF-8, or of bytes. */
 export function sha256(content: string | Uint8Array): string {
   return hash('sha256', content, 'hex');
