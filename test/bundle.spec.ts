@@ -2,6 +2,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { canonicalJson } from '@jalon/journal';
 import { type Bundle, type BundleReport, type Check, noteKey, verifyBundle } from '@jalon/proof';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { erase } from '../apps/api/erase.ts';
 import { catalogue } from '../workflows/index.ts';
 import { bundleOf, fortyFacts, namedParties, resealed } from './bundles.ts';
 import { lead, propose, type Tokens } from './parties.ts';
@@ -132,21 +133,31 @@ describe('Un dossier emporté', () => {
   });
 
   test('dont des noms et une note ont été effacés se vérifie encore, et les montre effacés', async () => {
-    const { directory } = server.product;
     const own = await lead(server, tokens, wayTo('candidature.complete'));
     await propose(server, tokens, own, fact('dossier.note-ajoutee', { texte: 'Secret de note.' }));
     const before = await bundleOf(server, tokens.auditeur, own);
     expect(before).toContain('Secret de note.');
     const { facts, names } = JSON.parse(before) as Bundle;
     const note = facts.at(-1) as { envelope: { id: string; actor: { iss: string; sub: string } } };
-    await directory.drop(note.envelope.id);
-    await directory.forget(note.envelope.actor.iss, note.envelope.actor.sub);
+    await erase(server.product, { fact: note.envelope.id });
+    await erase(server.product, { iss: note.envelope.actor.iss, sub: note.envelope.actor.sub });
     const after = await bundleOf(server, tokens.auditeur, own);
     expect(after).not.toMatch(/Secret de note|Camille Étienne/);
     expect((JSON.parse(after) as Bundle).names.length).toBeLessThan(names.length);
     expect((JSON.parse(after) as Bundle).summary.lines.at(-1)).toMatch(/par effacé, .*contenu effacé\.$/);
     for (const one of [before, after]) expect(failures(verified(one))).toEqual([]);
     expect(verified(after).checks.find(({ check }) => check === 'contenus')!.says).toContain('1 effacé');
+    expect((JSON.parse(after) as Bundle).erasures).toEqual([
+      expect.objectContaining({ envelope: expect.objectContaining({ type: 'acces.effacement-demande' }) }),
+    ]);
+    // Without the record, or with that of another fact, nothing says that it was erased on request.
+    const { erasures: _, ...unproven } = JSON.parse(after) as Bundle;
+    const [record] = (JSON.parse(after) as Bundle).erasures as NonNullable<Bundle['erasures']>;
+    const forged = { ...record, data: { ...record?.data, fait: OTHER } };
+    for (const changed of [unproven, { ...unproven, erasures: [forged] }])
+      expect(failures(verified(await resealed(server, changed as Bundle)))).toContainEqual(
+        expect.objectContaining({ check: 'contenus', field: 'data' }),
+      );
     // So that the other bundles of this file can be made again.
     tokens = await namedParties(server);
   });

@@ -64,6 +64,7 @@ async function example(): Promise<string> {
       find,
       definitionOf: () => files,
       proofs,
+      erasures: [],
       checkpoint,
       keys: await prover.keys(),
       seal: (unsealed) => sealer.seal(unsealed),

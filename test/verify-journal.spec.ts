@@ -5,7 +5,8 @@ import { envelopeHash } from '@jalon/journal';
 import { type JournalReport, StreamsCheck } from '@jalon/proof';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import Database from 'better-sqlite3';
-import { exportTo } from '../apps/cli/house.ts';
+import { erase } from '../apps/api/erase.ts';
+import { exportTo, importFrom } from '../apps/cli/house.ts';
 import { openSource } from '../apps/cli/verified-source.ts';
 import { verifyWhole } from '../apps/cli/verify-journal.ts';
 import { fortyFacts, namedParties } from './bundles.ts';
@@ -181,14 +182,123 @@ describe('Vérifier un journal', () => {
     expect((await verified({ keys: [other] })).ok).toBe(false);
   });
 
-  test('un nom changé dans le répertoire, un contenu effaçable changé : vus ; effacés : tout tient', async () => {
+  test('un nom changé dans le répertoire, un contenu effaçable changé, l’un ou l’autre ôté sans demande : vus', async () => {
+    where('personnes.db', 'update erasables set data = \'{"texte":"Rien."}\'');
+    const changed = expect.objectContaining({ stream, type: 'dossier.note-ajoutee', field: 'data' });
+    expect((await verified()).report.faults).toEqual([changed]);
+    where('personnes.db', 'delete from erasables');
+    const lost = expect.stringContaining("nul n'a demandé");
+    const note = expect.objectContaining({ type: 'dossier.note-ajoutee', says: lost });
+    expect((await verified()).report.faults).toContainEqual(note);
     where('personnes.db', "update persons set name = 'Quelqu’un d’autre' where name like 'Gwena%'");
     const named = expect.objectContaining({ type: 'candidature.charge-designe', field: 'names' });
-    expect((await verified()).report.faults).toEqual([named, named]);
-    where('personnes.db', 'delete from persons; update erasables set data = \'{"texte":"Rien."}\'');
-    expect((await verified()).report.faults).toEqual([expect.objectContaining({ stream, field: 'data' })]);
-    where('personnes.db', 'delete from erasables');
-    expect((await verified()).ok).toBe(true);
+    expect((await verified()).report.faults).toEqual(expect.arrayContaining([named, named]));
+    where('personnes.db', 'delete from persons');
+    expect((await verified()).report.faults).toContainEqual(expect.objectContaining({ field: 'names', says: lost }));
+  });
+
+  test('ce qui fut effacé sur demande manque à bon droit, au journal comme dans un fichier exporté', async () => {
+    const server = await run({ folder, now });
+    const tokens = await namedParties(server);
+    const { body } = await server.call(tokens.auditeur, 'GET', `/api/dossiers/${id}/facts?limit=200`);
+    const notes = body.items.filter(({ type }: { type: string }) => type === 'dossier.note-ajoutee');
+    await erase(server.product, { fact: notes[0].id });
+    await erase(server.product, { iss: notes[1].meta.actor.iss, sub: notes[1].meta.actor.sub });
+    await server.stop('keep');
+    expect(await verified()).toMatchObject({ ok: true, report: { faults: [] } });
+    const archive = join(folder, 'archive.jsonl');
+    await exportTo(archive, { folder }, silent);
+    expect(await verified({ archive })).toMatchObject({ ok: true });
+    const there = mkdtempSync(join(tmpdir(), 'jalon-verify-'));
+    expect(await importFrom(archive, { folder: there }, silent)).toContain('importés');
+    rmSync(there, { recursive: true });
+  });
+
+  describe('dont un contenu fut falsifié, et le sel ôté qui le prouverait', () => {
+    const forged = (data: Record<string, unknown>) =>
+      JSON.stringify({ ...data, reference: 'FAUX-1', avantLe: '2031-01-01' });
+    const unsalted = (meta: string) => JSON.stringify({ ...JSON.parse(meta), salt: undefined });
+
+    /** Where each kind of event is: stream and revision of the first of a type. */
+    const placeOf = (type: string) => {
+      const [row] = peek(
+        folder,
+        'journal.db',
+        'select stream, revision from events where type = ? order by position',
+        type,
+      );
+      return row as { stream: string; revision: number };
+    };
+
+    test.each([
+      ['une référence de J0', 'j0.acceptee'],
+      ['une échéance', 'candidature.complements-demandes'],
+      ['un numéro de décision', 'j3.qualification-accordee'],
+      ['une rectification', 'dossier.fait-rectifie'],
+      ['un accès', 'acces.faits-lus'],
+      ['un contenu effaçable, au journal', 'dossier.note-ajoutee'],
+    ])('%s : vu au journal, ni exporté ni importé', async (_, type) => {
+      const archive = join(folder, 'archive.jsonl');
+      await exportTo(archive, { folder }, silent);
+      const place = placeOf(type);
+      for (const [column, change] of [
+        ['meta', unsalted],
+        ['data', (data: string) => forged(JSON.parse(data))],
+        ['data', () => '{}'],
+      ] as const) {
+        tamper(folder, place.stream, place.revision, column, change);
+        if (column === 'meta' && type === 'dossier.note-ajoutee') continue;
+        // Of a note nothing lies in the journal: with {} it is as it was.
+        const isWhole = type === 'dossier.note-ajoutee' && change('{}') === '{}';
+        const found = await verified();
+        expect(found.ok).toBe(isWhole);
+        if (isWhole) continue;
+        expect(found.report.faults).toContainEqual(expect.objectContaining({ ...place, type, field: 'data' }));
+        if (column === 'data' && change('{}') !== '{}')
+          await expect(exportTo(join(folder, 'faux.jsonl'), { folder }, silent)).rejects.toThrow(
+            /is damaged|does not hold/,
+          );
+      }
+
+      const lines = readFileSync(archive, 'utf8').split('\n');
+      const at = lines.findIndex((line) => line.includes(`"type":"${type}"`));
+      const line = JSON.parse(lines[at] as string);
+      const { salt: _salt, ...event } = line.event;
+      for (const data of [{ ...event.data, reference: 'FAUX-1' }, {}]) {
+        if (type === 'dossier.note-ajoutee' && Object.keys(data).length === 0) continue;
+        writeFileSync(archive, lines.with(at, JSON.stringify({ event: { ...event, data } })).join('\n'));
+        const found = await verified({ archive });
+        expect(found.report.faults).toContainEqual(expect.objectContaining({ type, field: 'data' }));
+        const there = join(folder, 'importe');
+        await expect(importFrom(archive, { folder: there }, silent)).rejects.toThrow(/does not hold/);
+        rmSync(there, { recursive: true });
+      }
+    });
+
+    test('un serveur en marche ne le montre, ne le livre ni ne le projette, et va son chemin', async () => {
+      const alarms: string[] = [];
+      const server = await run({ folder, now });
+      const tokens = await namedParties(server);
+      const place = placeOf('candidature.complements-demandes');
+      tamper(folder, place.stream, place.revision, 'meta', unsalted);
+      tamper(folder, place.stream, place.revision, 'data', () => forged({ motif: 'TEXTE FAUX' }));
+      const get = (path: string) => server.call(tokens.auditeur, 'GET', `/api${path}`);
+      expect((await get(`/dossiers/${id}/facts?limit=200`)).status).toBe(500);
+      expect((await get(`/dossiers/${id}/bundle`)).status).toBe(500);
+      expect((await get(`/dossiers/${id}/replay`)).text).not.toContain('FAUX');
+      const feed = await server.call(tokens.charge, 'GET', '/api/feed?limit=200');
+      expect(feed.status).toBe(200);
+      expect(feed.text).not.toContain('FAUX');
+      const own = feed.body.filter((event: object) => JSON.stringify(event).includes(id));
+      expect(own.map(({ type }: { type: string }) => type).join()).not.toContain('complements-demandes');
+      expect(own.length).toBeGreaterThan(20);
+      await server.product.projector.rebuild('all', silent);
+      expect((await get('/deadlines?before=2040-01-01')).text).not.toContain('2031-01-01');
+      expect(server.product.projector.parked().map(({ dossier }) => dossier)).toContain(id);
+      alarms.push(...server.alarms);
+      await server.stop('keep');
+      expect(alarms.every((alarm) => alarm.includes('parked') || alarm.includes('cannot'))).toBe(true);
+    });
   });
 
   test('une procédure que ce logiciel n’a pas est dite, pour chaque dossier qui la suit', async () => {

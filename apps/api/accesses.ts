@@ -5,6 +5,7 @@ import {
   ChainedLog,
   type ChainedLogParts,
   type Directory,
+  ERASURE_ASKED,
   eventAt,
   type Journal,
   type LogRecord,
@@ -81,6 +82,8 @@ const LOOKED_AT = 5_000;
 export class Accesses {
   readonly #log: ChainedLog;
   readonly #register: ChainedLog;
+  /** Erasures asked for, by the fact that they are about, as far as the log was read for them. */
+  readonly #erasures = { events: new Map<string, StoredEvent>(), until: null as bigint | null };
   readonly #recent = new LRUCache<string, Promise<void>>({ max: SAME_HELD, ttl: SAME_MS });
 
   constructor(private readonly parts: Parts) {
@@ -93,6 +96,18 @@ export class Accesses {
       streamOf: (date) => `acces-${date.slice(0, 7)}-${node}`,
       beforeFirst: (stream) => this.#registered(stream),
     });
+  }
+
+  async #lookForErasures(): Promise<void> {
+    const { events, until } = this.#erasures;
+    for await (const page of this.parts.journal.readAll(until, { prefixes: ['acces-'] })) {
+      for (const event of page) {
+        const { fait } = event.data;
+        const isErasure = event.envelope.type === ERASURE_ASKED && event.fault === undefined;
+        if (isErasure && typeof fait === 'string') events.set(fait, event);
+      }
+      this.#erasures.until = page.at(-1)?.position ?? this.#erasures.until;
+    }
   }
 
   /**
@@ -116,6 +131,12 @@ export class Accesses {
   ): Promise<void> {
     const data = { operation: operationOf(request), dossier, revision };
     await this.record('acces.paquet-remis', actorOf(request, seeing[0] as string), data, request.id);
+  }
+
+  /** The record by which it was asked that the payload of a fact be destroyed; null when nobody did. @throws JournalUnavailable */
+  async erasureOf(fact: string): Promise<StoredEvent | null> {
+    if (!this.#erasures.events.has(fact)) await this.#lookForErasures();
+    return this.#erasures.events.get(fact) ?? null;
   }
 
   /**

@@ -1,11 +1,16 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import type { FindWorkflow } from '@jalon/flow';
 import { type Directory, type Journal, JournalUnavailable, restore } from '@jalon/journal';
 import { ReadModelsBehind, ReadModelsUnavailable } from '@jalon/projections';
+import { catalogue } from '@jalon/workflows';
 import type { Product } from './product.ts';
 
 /** How long an import by a running server waits for its read models before it says that they follow. */
 const READ_MODELS_MS = 600_000;
+
+/** By which it is known whose payload may be absent. */
+const find: FindWorkflow = (name, version) => catalogue.find(name, version);
 
 /** A running server cannot import here, and why; nothing was written. */
 export class ImportRefused extends Error {
@@ -24,7 +29,7 @@ export async function importFile(
   const lines = () => createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
   const progress = (what: 'checked' | 'there', events: number) =>
     say(what === 'checked' ? `${events} faits vérifiés` : `${events} faits`);
-  const { events, persons, payloads } = await restore(lines, journal, directory, progress);
+  const { events, persons, payloads } = await restore(lines, journal, directory, progress, find);
   return `${events} faits, ${persons} personnes et ${payloads} contenus effaçables importés, relus et comparés.`;
 }
 

@@ -1,6 +1,6 @@
 import { isWithheldFact, streamOf } from '@jalon/engine';
 import type { StoredEvent } from '@jalon/journal';
-import { jwkOf, leafOfFact, makeBundle } from '@jalon/proof';
+import { type Inclusion, jwkOf, leafOfFact, makeBundle } from '@jalon/proof';
 import { catalogue } from '@jalon/workflows';
 import { Controller, Get, Header, Inject, Param, Query, Req, Res } from '@nestjs/common';
 import { definitionOf } from './definitions.ts';
@@ -118,7 +118,10 @@ export class ProofController {
     const events: StoredEvent[] = [];
     // As far as the dossier is known here: who sees what was decided on that.
     for await (const page of journal.read(streamOf(id), { to: dossier.situation.revision })) events.push(...page);
-    const facts = events.map(({ envelope, position }) => ({ id: envelope.id, position }));
+    if (events.some(({ fault }) => fault !== undefined)) throw new ProblemRaised('historique-illisible');
+    const isWithheld = ({ envelope }: StoredEvent) => isWithheldFact(dossier, envelope.id, seeing);
+    const records = await this.#erasuresOf(events.filter((event) => !isWithheld(event)));
+    const facts = [...events, ...records].map(({ envelope, position }) => ({ id: envelope.id, position }));
     const { proofs, checkpoint } = await proving.prover.inclusions(facts);
     await this.product.accesses.handedOver(request, id, seeing, dossier.situation.revision);
     reply.type('application/vnd.jalon.bundle+json; charset=utf-8');
@@ -126,11 +129,12 @@ export class ProofController {
     return makeBundle({
       dossier: id,
       events,
-      isWithheld: ({ envelope }) => isWithheldFact(dossier, envelope.id, seeing),
+      isWithheld,
       directory,
       find: (name, version) => catalogue.find(name, version),
       definitionOf,
-      proofs,
+      proofs: proofs.slice(0, events.length),
+      erasures: records.map((event, i) => ({ event, proof: proofs[events.length + i] as Inclusion })),
       checkpoint,
       keys: await proving.prover.keys(),
       seal: (text) => proving.sealer.seal(text),
@@ -150,6 +154,19 @@ export class ProofController {
   @Header('content-type', 'application/jwk-set+json; charset=utf-8')
   async keys(): Promise<string> {
     return JSON.stringify({ keys: (await this.product.proving.prover.keys()).map(jwkOf) });
+  }
+
+  /** The records of who asked for the payloads of these facts to be destroyed, of those that are. */
+  async #erasuresOf(events: readonly StoredEvent[]): Promise<StoredEvent[]> {
+    const records: StoredEvent[] = [];
+    for (const { envelope, salt } of events) {
+      if (salt !== undefined || (await this.product.directory.payload(envelope.id)) !== null) continue;
+      const record = await this.product.accesses.erasureOf(envelope.id);
+      // What nobody asked to be destroyed is lost: no bundle may say that it was erased.
+      if (!record) throw new ProblemRaised('historique-illisible');
+      records.push(record);
+    }
+    return records;
   }
 
   /** Facts of dossiers are seen as in the history; the log of accesses is the auditor's. */

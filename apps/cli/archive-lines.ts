@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
-import type { ErasablePayload, NewEvent, Opening, Person, StoredEvent } from '@jalon/journal';
-import { ArchiveRefused, saltedHash, sha256 } from '@jalon/journal';
+import type { ErasablePayload, NewEvent, Opening, Person } from '@jalon/journal';
+import { ArchiveRefused, saltedHash, sha256, vouched } from '@jalon/journal';
 import type { StreamSource } from '@jalon/proof';
 
 /** Where the lines of an archive are, by what they are about: from which byte on, how many, and of which rank. */
@@ -65,8 +65,7 @@ export function archiveSource({ file, streams, payloads, persons }: ArchiveLines
       const places = streams.get(stream) ?? [];
       for (let at = 0; at < places.length; at += PLACE) {
         const [from, length, rank] = places.slice(at, at + PLACE) as [number, number, number];
-        const event: StoredEvent = { ...(lineAt(from, length).event as NewEvent), position: BigInt(rank) };
-        yield [event];
+        yield [vouched({ ...(lineAt(from, length).event as NewEvent), position: BigInt(rank) })];
       }
     },
     async payload(id) {

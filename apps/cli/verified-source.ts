@@ -20,7 +20,7 @@ export async function openSource(where: Where): Promise<OpenedSource> {
   return {
     read: (stream) => journal.read(stream),
     payload: (id) => askedOf(() => directory.payload(id), undefined),
-    openings: (asked) => askedOf(() => directory.openings(asked), []),
+    openings: (asked) => askedOf(() => directory.openings(asked), undefined),
     close,
   };
 }

@@ -186,6 +186,8 @@ export class Departures {
   async #meaningOf(event: StoredEvent): Promise<Meaning> {
     const { stream, workflow: pinned, target, crosses } = event.envelope;
     const workflow = this.#workflow(pinned);
+    if (!isWhole(event, workflow))
+      return { dossier: stream.slice(DOSSIERS.length), workflow, jalon: undefined, declared: [] };
     const targets = target === undefined ? [] : await this.#targetsOf(event);
     const declared = [event, ...targets].map(({ envelope }) => workflow?.facts.get(envelope.type));
     const root = targets.at(-1);
@@ -200,11 +202,12 @@ export class Departures {
   }
 
   /** A reminder is about the fact that set the deadline. */
-  #reminderMeaning({ envelope, data }: StoredEvent): Meaning {
+  #reminderMeaning({ envelope, data, salt }: StoredEvent): Meaning {
     const { dossier = '', workflow: named, type = '' } = data as Partial<ReminderData>;
     const workflow = this.#workflow(named);
     const about = workflow?.facts.get(type);
-    const declared = envelope.type === REMINDER && about ? [DECLARED_REMINDER, about] : [];
+    // Without its salt it was changed: nothing of a reminder can be erased.
+    const declared = envelope.type === REMINDER && about && salt ? [DECLARED_REMINDER, about] : [];
     return { dossier, workflow, jalon: undefined, declared };
   }
 
@@ -229,6 +232,13 @@ export class Departures {
     if (!this.#workflows.has(key)) this.#workflows.set(key, this.parts.catalogue.find(pinned.name, pinned.version));
     return this.#workflows.get(key);
   }
+}
+
+/** Whether an event holds what was recorded: what was changed is nobody's to receive. */
+function isWhole({ envelope, salt, fault }: StoredEvent, workflow: PublishedWorkflow | undefined): boolean {
+  const { type, target } = envelope;
+  const mayBeElsewhere = target !== undefined || workflow?.facts.get(type)?.erasable === true;
+  return fault === undefined && (salt !== undefined || mayBeElsewhere);
 }
 
 /** Whether an event that was just recorded may have changed whose dossier it is. */

@@ -95,7 +95,11 @@ export class Dossiers {
 
   /** The stored events of a dossier, oldest first. */
   async *events(id: string, range: StreamRange = {}): AsyncGenerator<StoredEvent, void, undefined> {
-    for await (const page of this.journal.read(streamOf(id), range)) yield* page;
+    for await (const page of this.journal.read(streamOf(id), range))
+      for (const event of page) {
+        assertVouched(id, event);
+        yield event;
+      }
   }
 
   /** How workflows are found by name and version. */
@@ -142,6 +146,12 @@ export class Dossiers {
   }
 }
 
+/** @throws HistoryUnreadable when what lies beside an envelope is not what was recorded: nobody may act on it or be shown it */
+function assertVouched(id: string, { envelope, fault }: StoredEvent): void {
+  if (fault === undefined) return;
+  throw new HistoryUnreadable(`Fact ${envelope.revision} (${envelope.type}) of dossier ${id} was changed: ${fault}.`);
+}
+
 /** A dossier that has no fact yet. */
 export function blank(id: string, workflow: PublishedWorkflow): Dossier {
   const last = { hash: '', recordedAt: '', position: -1n };
@@ -156,11 +166,23 @@ export function follow(dossier: Dossier, event: StoredEvent): Dossier {
 
 function checked(dossier: Dossier, situation: Situation, event: StoredEvent): Dossier {
   const { envelope } = event;
+  assertErasable(dossier, situation.workflow, event);
   if (situation.state.state !== envelope.to || situation.revision !== envelope.revision)
     throw new HistoryUnreadable(
       `Fact ${envelope.revision} (${envelope.type}) of dossier ${dossier.id} leads to ${situation.state.state}, not to ${envelope.to} as recorded.`,
     );
   return after(dossier, situation, event);
+}
+
+/** Only what is declared erasable, or corrects what is, may have its payload elsewhere. @throws HistoryUnreadable */
+function assertErasable({ id, ids }: Dossier, workflow: Situation['workflow'], { envelope, salt }: StoredEvent): void {
+  if (salt !== undefined) return;
+  const { revision, type, target } = envelope;
+  const about = target === undefined ? type : ids.get(target)?.about;
+  if (workflow.facts.get(about ?? '')?.erasable) return;
+  throw new HistoryUnreadable(
+    `Fact ${revision} (${type}) of dossier ${id} was changed: its payload and salt are gone.`,
+  );
 }
 
 // Whatever goes wrong in a pure fold of what is stored, it is what is stored that cannot be read.

@@ -28,7 +28,7 @@ import {
 } from '@jalon/journal';
 import { assertBehalf, assertOwnOpening, type Caller, proposingRole, seenBy } from './caller.ts';
 import { type Correction, readCorrection } from './correction.ts';
-import { after, blank, type Dossier, Dossiers, streamOf } from './dossiers.ts';
+import { after, blank, type Dossier, Dossiers } from './dossiers.ts';
 import {
   Contended,
   DossierNotFound,
@@ -207,8 +207,9 @@ export class Engine {
     const { dossier, seeing } = await this.see(caller, id);
     const items: FactView[] = [];
     const range = { from: afterRevision + 1, to: afterRevision + limit };
-    for await (const page of this.parts.journal.read(streamOf(id), range))
-      items.push(...(await this.facts(dossier, page, seeing)));
+    const page: StoredEvent[] = [];
+    for await (const event of this.#dossiers.events(id, range)) page.push(event);
+    items.push(...(await this.facts(dossier, page, seeing)));
     return items;
   }
 
@@ -307,8 +308,7 @@ export class Engine {
   }
 
   async #storedAt(id: string, revision: number): Promise<StoredEvent> {
-    for await (const [event] of this.parts.journal.read(streamOf(id), { from: revision, to: revision }))
-      if (event) return event;
+    for await (const event of this.#dossiers.events(id, { from: revision, to: revision })) return event;
     throw new DossierNotFound(id);
   }
 

@@ -70,9 +70,17 @@ describe('A history that this build cannot read', () => {
     expect(await office.journal.tip()).toBe(tip);
   }
 
-  test('a payload was changed: the facts do not lead to the state that was recorded', async () => {
+  test('a payload was changed: it does not have the recorded hash', async () => {
     tamper(office.folder, streamOf(id), 1, 'data', (data) => data.replace('plan', 'clan'));
-    await unreadable(/does not lead to the state recorded at revision 3/);
+    await unreadable(/Fact 1 \(demande.piece-recue\) of dossier .* was changed: the payload does not have/);
+  });
+
+  test('a payload was changed, and the salt taken away that proves it', async () => {
+    const unsalted = (meta: string) => meta.replace(/"salt":"[0-9a-f]+",?/, '').replace(/,}$/, '}');
+    tamper(office.folder, streamOf(id), 1, 'meta', unsalted);
+    await unreadable(/Fact 1 .* was changed: there is a payload, and no salt to prove it by/);
+    tamper(office.folder, streamOf(id), 1, 'data', () => '{}');
+    await unreadable(/Fact 1 .* was changed: its payload and salt are gone/);
   });
 
   test('the recorded state was changed: the fact leads elsewhere', async () => {

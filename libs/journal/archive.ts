@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
+import type { FindWorkflow } from '@jalon/flow';
 import { canonicalJson, sha256 } from './canonical.ts';
 import { carryPayload, carryPerson } from './carry.ts';
 import type { Directory, DirectoryReader, ErasablePayload, Person } from './directory.ts';
-import { chainFault, type Link, type NewEvent } from './envelope.ts';
+import { chainFault, dataHash, type Link, type NewEvent } from './envelope.ts';
+import { ERASURE_ASKED, Erasables } from './erasable.ts';
 import { type Journal, type JournalReader, NO_STREAM } from './journal.ts';
 
 /** The number of the archive format. FORMAT.md describes it. */
@@ -28,6 +30,7 @@ export type Moved = { events: number; persons: number; payloads: number };
  * A whole log (every stream) and its directory as lines of canonical JSON, in the order in which they are to be written
  * elsewhere: the same log gives the same text, whatever store it lies in.
  * What is appended meanwhile is left out: the archive ends at the tip as of its start.
+ * @throws ArchiveRefused at an event that is not what was recorded
  */
 export async function* archiveOf(
   journal: JournalReader,
@@ -43,8 +46,10 @@ export async function* archiveOf(
   const digest = createHash('sha256');
   let events = 0;
   for await (const page of tip === null ? [] : journal.readAll(null)) {
-    for (const { position, ...event } of page) {
+    for (const { position, fault, ...event } of page) {
       if (position > (tip as bigint)) continue;
+      const { stream, revision } = event.envelope;
+      if (fault !== undefined) throw new ArchiveRefused(`Event ${revision} of ${stream} does not hold: ${fault}.`);
       digest.update(event.hash);
       events += 1;
       yield line({ event });
@@ -54,6 +59,9 @@ export async function* archiveOf(
   }
   yield line({ end: { events, digest: digest.digest('hex') } });
 }
+
+/** How procedures are found, by which it is known whose payload may be erased; none: nobody can tell. */
+const NONE: FindWorkflow = () => undefined;
 
 /** How far a restoration is: events of the archive that hold so far, then those that are in the log so far. */
 export type Restoring = (what: 'checked' | 'there', events: number) => void;
@@ -69,14 +77,15 @@ export async function restore(
   journal: Journal,
   directory: Directory,
   say: Restoring = () => undefined,
+  find: FindWorkflow = NONE,
 ): Promise<Moved> {
   const already = await assertBegins(
-    contents(open(), (events) => say('checked', events)),
+    contents(open(), find, (events) => say('checked', events)),
     journal,
   );
   const moved: Moved = { events: 0, persons: 0, payloads: 0 };
   const digest = createHash('sha256');
-  for await (const line of contents(open(), (events) => say('there', events)))
+  for await (const line of contents(open(), find, (events) => say('there', events)))
     if ('person' in line) {
       await carryPerson(line.person, directory);
       moved.persons += 1;
@@ -95,8 +104,13 @@ export async function restore(
 }
 
 /** The lines of an archive, each checked; the last one says that there were no others. @throws ArchiveRefused */
-async function* contents(lines: AsyncIterable<string>, say: (events: number) => void): AsyncGenerator<Line> {
+async function* contents(
+  lines: AsyncIterable<string>,
+  find: FindWorkflow,
+  say: (events: number) => void,
+): AsyncGenerator<Line> {
   const tails = new Map<string, Link>();
+  const elsewhere = new Elsewhere(find);
   const digest = createHash('sha256');
   let events = 0;
   let end: { events: number; digest: string } | undefined;
@@ -111,17 +125,54 @@ async function* contents(lines: AsyncIterable<string>, say: (events: number) => 
     if ('event' in line) {
       const { hash, envelope } = line.event;
       const { stream, revision, recordedAt } = envelope;
-      const fault = chainFault(line.event, tails.get(stream) ?? null);
+      const fault = chainFault(line.event, tails.get(stream) ?? null) ?? elsewhere.faultOf(line.event);
       if (fault) throw new ArchiveRefused(`Event ${revision} of ${stream} does not hold: ${fault}.`);
       tails.set(stream, { hash, envelope: { revision, recordedAt } });
       digest.update(hash);
       events += 1;
       if (events % 1_000 === 0) say(events);
-    } else if ('end' in line) end = line.end;
+    } else if ('payload' in line) elsewhere.holds(line.payload);
+    else if ('end' in line) end = line.end;
     yield line;
   }
   if (!end || end.events !== events || end.digest !== digest.digest('hex'))
     throw new ArchiveRefused('The archive is cut short or was changed: its last line does not match what precedes.');
+  const lost = elsewhere.lost();
+  if (lost !== null) throw new ArchiveRefused(`${lost} has lost its payload, and nobody asked that it be erased.`);
+}
+
+/** Payloads that do not lie beside their envelopes: those in the archive, and those that somebody asked to be destroyed. */
+class Elsewhere {
+  readonly #hashes = new Map<string, string>();
+  readonly #absent = new Map<string, string>();
+  readonly #asked = new Set<string>();
+  readonly #erasables: Erasables;
+
+  constructor(find: FindWorkflow) {
+    this.#erasables = new Erasables(find);
+  }
+
+  holds({ id, salt, data }: ErasablePayload): void {
+    this.#hashes.set(id, dataHash(salt, data));
+  }
+
+  /** What is wrong with where the payload of the next event lies, or with the payload; null: nothing. */
+  faultOf({ envelope, data, salt }: NewEvent): string | null {
+    const { id, stream, revision, type, dataHash: recorded } = envelope;
+    const isErasable = this.#erasables.next(envelope);
+    if (type === ERASURE_ASKED && typeof data.fait === 'string') this.#asked.add(data.fait);
+    if (salt !== undefined) return isErasable ? 'a payload that can be erased lies in the log itself' : null;
+    if (isErasable === false) return 'its payload and salt are gone, and cannot have been erased';
+    const held = this.#hashes.get(id);
+    if (held === undefined) this.#absent.set(id, `Event ${revision} of ${stream}`);
+    return held === undefined || held === recorded ? null : 'the payload does not have the recorded hash';
+  }
+
+  /** The first event whose payload is not there though nobody asked that it be destroyed. */
+  lost(): string | null {
+    for (const [id, event] of this.#absent) if (!this.#asked.has(id)) return event;
+    return null;
+  }
 }
 
 /**

@@ -62,7 +62,11 @@ export type NewEvent = {
 };
 
 /** A fact as the journal gives it back; `position` is its place among all streams, increasing. */
-export type StoredEvent = NewEvent & { position: bigint };
+export type StoredEvent = NewEvent & {
+  position: bigint;
+  /** What lies beside the envelope is not what was recorded, and why: it is left out, and nobody may act on this fact. */
+  fault?: string;
+};
 
 /** dataHash of a payload under its fact's salt. */
 export function dataHash(salt: string, data: unknown): string {
@@ -72,6 +76,29 @@ export function dataHash(salt: string, data: unknown): string {
 /** The fact's hash: SHA-256 of the RFC 8785 canonical JSON of its hashed members. */
 export function envelopeHash(envelope: Envelope): string {
   return sha256(canonicalJson(envelope));
+}
+
+/**
+ * What is wrong with the payload that lies beside an envelope, or null. Without a salt it lies in the directory, and here is
+ * nothing; whether that may be so is declared of the fact, which is not known here.
+ */
+export function payloadFault({ envelope, data, salt }: NewEvent): string | null {
+  if (salt === undefined) return isNothing(data) ? null : 'there is a payload, and no salt to prove it by';
+  if (typeof salt !== 'string' || dataHash(salt, data) !== envelope.dataHash)
+    return 'the payload does not have the recorded hash';
+  return null;
+}
+
+/** A stored fact as it may be handed on: what its envelope does not vouch for is left out, and said. */
+export function vouched(event: StoredEvent): StoredEvent {
+  const fault = payloadFault(event);
+  if (fault === null) return event;
+  const { salt: _, ...beside } = event;
+  return { ...beside, data: {}, fault };
+}
+
+function isNothing(data: unknown): boolean {
+  return typeof data === 'object' && data !== null && !Array.isArray(data) && Object.keys(data).length === 0;
 }
 
 /** Seals an envelope: the event ready to append. */
@@ -84,7 +111,7 @@ export type Link = { hash: string; envelope: Pick<Envelope, 'revision' | 'record
 
 /**
  * What is wrong with `event` as the successor of `previous` in its stream (null: it opens the stream), or null when
- * chain, hash, revision and dates hold. The payload is checked when its salt is at hand.
+ * chain, hash, payload, revision and dates hold.
  */
 export function chainFault(event: NewEvent, previous: Link | null): string | null {
   const { envelope } = event;
@@ -93,7 +120,5 @@ export function chainFault(event: NewEvent, previous: Link | null): string | nul
   if (envelope.revision !== (previous ? previous.envelope.revision + 1 : 0)) return 'the revision does not follow';
   if (envelope.previousHash !== (previous?.hash ?? null)) return 'the previous hash is not that of the previous fact';
   if (previous && envelope.recordedAt < previous.envelope.recordedAt) return 'it was recorded before the previous fact';
-  if (event.salt !== undefined && dataHash(event.salt, event.data) !== envelope.dataHash)
-    return 'the payload does not have the recorded hash';
-  return null;
+  return payloadFault(event);
 }

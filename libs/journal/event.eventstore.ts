@@ -1,5 +1,5 @@
 import { type EventData, jsonEvent, type Recorded } from './client.eventstore.ts';
-import type { Envelope, NewEvent, StoredEvent } from './envelope.ts';
+import { type Envelope, type NewEvent, type StoredEvent, vouched } from './envelope.ts';
 import { AppendTooLarge, jsonText } from './journal.ts';
 
 /** What the server takes in one append by default, over all of its events; exactly that much passes. */
@@ -70,14 +70,14 @@ export function toFact(recorded: Recorded): StoredEvent | null {
     correlationId: $correlationId,
     ...($causationId !== undefined && { causationId: $causationId }),
   };
-  return {
+  return vouched({
     envelope,
     hash,
     data: data as Record<string, unknown>,
     ...(salt !== undefined && { salt }),
     ...(digest !== undefined && { digest }),
     position: positionOf(recorded),
-  };
+  });
 }
 
 /**

@@ -4,6 +4,7 @@ export { DirectoryTaken, moveDirectory } from './carry.ts';
 export * from './chained-log.ts';
 export * from './directory.ts';
 export * from './envelope.ts';
+export { ERASURE_ASKED, Erasables } from './erasable.ts';
 export { ensureStore, ownersFile, type Store as SqliteStore } from './folder.sqlite.ts';
 export * from './journal.ts';
 export * from './listen.postgres.ts';

@@ -111,7 +111,7 @@ function checkTail(log: SqliteReader): void {
           ? 'a position is missing before it'
           : columns.join() !== [stream, revision, id, type].join()
             ? 'its columns are not those of its envelope'
-            : chainFault(event, previous);
+            : (event.fault ?? chainFault(event, previous));
       if (fault !== null) throw new Error(`position ${event.position}, revision ${revision} of ${stream}: ${fault}`);
     }
   } catch (error) {

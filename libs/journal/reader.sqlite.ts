@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import Database from 'better-sqlite3';
-import type { StoredEvent } from './envelope.ts';
+import { type StoredEvent, vouched } from './envelope.ts';
 import { type JournalReader, JournalUnavailable, type StreamFilter, type StreamRange } from './journal.ts';
 
 type Row = [position: number, data: string, meta: string, id: string, type: string];
@@ -171,7 +171,7 @@ export class SqliteReader implements JournalReader {
     }
     if (event.envelope.id !== id || event.envelope.type !== type)
       throw this.#damaged(`the columns of position ${position} are not those of its envelope`);
-    return event;
+    return vouched(event);
   }
 
   #guard<Result>(read: () => Result): Result {

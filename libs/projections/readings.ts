@@ -31,11 +31,14 @@ export class Readings {
 
   /** @throws Error when this build does not know the workflow, the type of the fact or the state it led to. */
   of(event: StoredEvent): ReadFact {
-    const { workflow: pinned, type, to, effectiveAt, crosses } = event.envelope;
+    const { workflow: pinned, type, target, to, effectiveAt, crosses } = event.envelope;
+    if (event.fault !== undefined) throw new Error(`${type} was changed: ${event.fault}`);
     if (!pinned) throw new Error(`${type} names no workflow`);
     const workflow = this.#workflow(pinned.name, pinned.version);
     const fact = workflow.facts.get(type);
     if (!fact) throw new Error(`${pinned.name} ${pinned.version} declares no fact ${type}`);
+    if (event.salt === undefined && target === undefined && !fact.erasable)
+      throw new Error(`${type} was changed: its payload and salt are gone`);
     if (to === undefined || !workflow.states.has(to))
       throw new Error(`${pinned.name} ${pinned.version} has no state ${to}`);
     const read: ReadFact = { dossier: dossierOf(event), event, workflow, fact, data: event.data, effectiveAt };

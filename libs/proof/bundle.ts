@@ -1,5 +1,5 @@
 import type { FindWorkflow } from '@jalon/flow';
-import { askedOf, canonicalJson, type DirectoryReader, type StoredEvent } from '@jalon/journal';
+import { askedOf, canonicalJson, type DirectoryReader, type Envelope, type StoredEvent } from '@jalon/journal';
 import type { BundledFact } from './bundled-fact.ts';
 import { type Jwk, jwkOf } from './keys.ts';
 import type { Inclusion } from './prover.ts';
@@ -8,6 +8,9 @@ import { type Summary, summarise } from './summary.ts';
 
 /** The number of the bundle's format. FORMAT.md describes it. */
 export const BUNDLE = 1;
+
+/** That an entry is in the tree of the checkpoint. */
+type Proof = { leafIndex: number; hashes: string[] };
 
 /** A dossier that can be verified offline: format 1, described in FORMAT.md and bundle.schema.json. */
 export type Bundle = {
@@ -20,7 +23,9 @@ export type Bundle = {
   /** The text of every version that the facts follow, by name and version. */
   workflows: { name: string; version: number; hash: string; files: Record<string, string> }[];
   /** For each fact, that it is in the tree of the checkpoint. */
-  proofs: { leafIndex: number; hashes: string[] }[];
+  proofs: Proof[];
+  /** For each fact whose payload was erased, the record by which that was asked for; absent when there is none. */
+  erasures?: { envelope: Envelope; hash: string; data: Record<string, unknown>; salt: string; proof: Proof }[];
   checkpoint: string;
   /** Every public key of the log, the current one first. */
   keys: Jwk[];
@@ -42,6 +47,8 @@ export type BundleParts = {
   find: FindWorkflow;
   definitionOf: DefinitionOf;
   proofs: readonly Inclusion[];
+  /** The records of erasures asked for, of facts that are shown without their payload. */
+  erasures: readonly { event: StoredEvent; proof: Inclusion }[];
   checkpoint: StoredCheckpoint;
   keys: readonly StoredKey[];
   seal: (text: string) => Promise<Seal>;
@@ -52,7 +59,8 @@ export type BundleParts = {
  * @throws DirectoryUnavailable when names or erasable payloads are not at hand, which would seem erased
  */
 export async function makeBundle(parts: BundleParts): Promise<string> {
-  const { dossier, events, isWithheld, directory, find, definitionOf, proofs, checkpoint, keys, seal } = parts;
+  const { dossier, events, isWithheld, directory, find, definitionOf, proofs, erasures, checkpoint, keys, seal } =
+    parts;
   const shown = new Set(events.filter((event) => !isWithheld(event)));
   const asked = askedOf(shown);
   const names = await directory.openings(asked.names);
@@ -76,15 +84,23 @@ export async function makeBundle(parts: BundleParts): Promise<string> {
     facts,
     names: [...names].sort((a, b) => (a.commitment < b.commitment ? -1 : 1)),
     workflows: definitions(shown, definitionOf),
-    proofs: proofs.map(({ leaf, hashes }) => ({
-      leafIndex: leaf,
-      hashes: hashes.map((hash) => hash.toString('hex')),
-    })),
+    proofs: proofs.map(proofOf),
+    ...(erasures.length === 0 ? {} : { erasures: erasures.map(erasureOf) }),
     checkpoint: checkpoint.note,
     keys: keys.map(jwkOf),
     summary,
   };
   return canonicalJson({ ...unsealed, seal: await seal(canonicalJson(unsealed)) });
+}
+
+function proofOf({ leaf, hashes }: Inclusion): Proof {
+  return { leafIndex: leaf, hashes: hashes.map((hash) => hash.toString('hex')) };
+}
+
+function erasureOf({ event, proof }: BundleParts['erasures'][number]): NonNullable<Bundle['erasures']>[number] {
+  const { envelope, hash, data, salt } = event;
+  if (salt === undefined) throw new RangeError(`The record ${envelope.id} of an erasure has no salt.`);
+  return { envelope, hash, data, salt, proof: proofOf(proof) };
 }
 
 /** The text of each version that facts follow, once. */

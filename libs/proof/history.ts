@@ -16,6 +16,8 @@ export type HeldFact = {
   payload?: { data: Record<string, unknown>; salt: string };
   /** It lies, or lay, in the directory: the machine never keeps anything of it. */
   erasable: boolean;
+  /** Why what lies beside the envelope is no payload of it, when that is known already. */
+  fault?: string;
 };
 
 /** What of a fact is at fault: what can be computed again by its name, else the envelope as a whole. */
@@ -84,7 +86,7 @@ export class HistoryCheck {
 
   /** What is wrong with the next fact: nothing, for one that holds. */
   next(fact: HeldFact): Fault[] {
-    const { envelope, hash, payload } = fact;
+    const { envelope, hash, payload, fault: unvouched } = fact;
     const faults: Fault[] = [];
     // Where it stands: what its envelope says of that may be what was changed.
     const revision = this.#previous ? this.#previous.revision + 1 : 0;
@@ -102,7 +104,8 @@ export class HistoryCheck {
       fault('chaine', 'previousHash', "l'empreinte du fait précédent n'est pas celle qui précède");
     else if (intact && envelope.recordedAt < (this.#previous?.recordedAt ?? ''))
       fault('chaine', 'enveloppe', 'enregistré avant le fait précédent');
-    if (intact && computed !== undefined && computed !== envelope.dataHash)
+    if (unvouched !== undefined) fault('contenus', 'data', unvouched);
+    else if (intact && computed !== undefined && computed !== envelope.dataHash)
       fault('contenus', 'data', "le contenu n'a pas l'empreinte enregistrée");
 
     const replayed = this.#replayed(fact, faults.length === 0 && intact ? fault : undefined);

@@ -66,13 +66,14 @@ export class Prover {
   }
 
   /**
-   * That these facts, in order of their positions, are in the tree, all under one checkpoint.
+   * That these facts are in the tree, all under one checkpoint.
    * @throws ProofUnavailable, KeyNotHeld
    */
   async inclusions(
     facts: readonly { id: string; position: bigint }[],
   ): Promise<{ proofs: Inclusion[]; checkpoint: StoredCheckpoint }> {
-    const last = facts.at(-1)?.position ?? -1n;
+    let last = -1n;
+    for (const { position } of facts) if (position > last) last = position;
     let checkpoint = await this.latest();
     if ((checkpoint.position ?? -1n) < last) checkpoint = await this.#covering(last);
     const entries = await this.parts.store.entries(facts.map(({ id }) => id));

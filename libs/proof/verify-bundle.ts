@@ -1,5 +1,14 @@
 import type { FindWorkflow } from '@jalon/flow';
-import { canonicalJson, ENVELOPE_SCHEMA, type Envelope, saltedHash, sha256 } from '@jalon/journal';
+import {
+  canonicalJson,
+  dataHash,
+  ENVELOPE_SCHEMA,
+  ERASURE_ASKED,
+  Erasables,
+  envelopeHash,
+  saltedHash,
+  sha256,
+} from '@jalon/journal';
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import schema from './bundle.schema.json' with { type: 'json' };
 import type { Bundle } from './bundle.ts';
@@ -83,7 +92,7 @@ export function verifyBundle(text: string, { keys = [], witnesses = [], find }: 
     const head = checkHead(bundle, signer, further);
     if (witnesses.length > 0) further.push(checkWitnesses(bundle, head, witnesses));
     further.push(checkTree(bundle, head));
-    further.push(...checkHistory(bundle, find));
+    further.push(...checkHistory(bundle, find, head));
     further.push(checkSummary(bundle, find));
   } catch (broken) {
     // What does not follow the schema may hold anything: that it does not is said already.
@@ -236,7 +245,7 @@ function checkTree({ facts, proofs }: Bundle, head: TreeHead | null): Check {
 }
 
 /** Chain, payloads, names, definitions and replay: facts one after the other. */
-function checkHistory(bundle: Bundle, find: FindWorkflow): Check[] {
+function checkHistory(bundle: Bundle, find: FindWorkflow, head: TreeHead | null): Check[] {
   const { facts, names, dossier } = bundle;
   const commitments = names.map(({ commitment }) => commitment);
   const history = new HistoryCheck(`dossier-${dossier}`, find, commitments);
@@ -251,7 +260,12 @@ function checkHistory(bundle: Bundle, find: FindWorkflow): Check[] {
     }
     faults.push(...history.next(held(fact)));
     const isTold = 'erased' in fact || fact.erasable === true;
-    if (erasables.denies(fact.envelope, isTold)) {
+    if ('erased' in fact && !isErased(fact.envelope.id, bundle, head)) {
+      const says = 'le contenu manque, sans la preuve que son effacement fut demandé';
+      faults.push({ check: 'contenus', revision, type: fact.envelope.type, field: 'data', says });
+    }
+    const erasable = erasables.next(fact.envelope);
+    if (erasable !== undefined && erasable !== isTold) {
       const says = isTold ? 'un tel contenu ne s’efface pas' : 'un tel contenu peut s’effacer, et n’est pas dit tel';
       faults.push({ check: 'contenus', revision, type: fact.envelope.type, field: 'data', says });
     }
@@ -274,22 +288,15 @@ function checkHistory(bundle: Bundle, find: FindWorkflow): Check[] {
   return [chain, payloads, checkNames(bundle), checkDefinitions(bundle, find), replayed(result, history, facts.length)];
 }
 
-/** Which facts can be erased: those that the procedure says, and corrections of them. */
-class Erasables {
-  readonly #known = new Map<string, boolean>();
-
-  constructor(private readonly find: FindWorkflow) {}
-
-  /** Whether a fact is not what it is told to be, as far as this build can say. */
-  denies({ id, type, target, workflow }: Envelope, told: boolean): boolean {
-    const pinned = workflow && this.find(workflow.name, workflow.version);
-    if (!pinned || pinned.hash !== workflow.hash) return false;
-    const erasable = target === undefined ? pinned.facts.get(type)?.erasable === true : this.#known.get(target);
-    // What it corrects is withheld: only the server knows.
-    if (erasable === undefined) return false;
-    this.#known.set(id, erasable);
-    return erasable !== told;
-  }
+/** Whether the log holds, under this head, that the payload of a fact be destroyed: the bundle carries that record. */
+function isErased(id: string, { erasures = [] }: Bundle, head: TreeHead | null): boolean {
+  return erasures.some(({ envelope, hash, data, salt, proof }) => {
+    const path = proof.hashes.map((one) => Buffer.from(one, 'hex'));
+    const isRecord = envelope.type === ERASURE_ASKED && envelope.stream.startsWith('acces-') && data.fait === id;
+    const isIntact = envelopeHash(envelope) === hash && dataHash(salt, data) === envelope.dataHash;
+    const root = head && rootByInclusion(proof.leafIndex, head.size, leafOfFact(hash), path);
+    return isRecord && isIntact && head !== null && root?.equals(head.root) === true;
+  });
 }
 
 function replayed(

@@ -1,5 +1,13 @@
 import type { FindWorkflow } from '@jalon/flow';
-import { askedOf, type ErasablePayload, type Opening, type StoredEvent, saltedHash } from '@jalon/journal';
+import {
+  askedOf,
+  ERASURE_ASKED,
+  type ErasablePayload,
+  Erasables,
+  type Opening,
+  type StoredEvent,
+  saltedHash,
+} from '@jalon/journal';
 import { readCheckpoint } from './checkpoint.ts';
 import { LogDiverged } from './feed.ts';
 import { type Fault, HistoryCheck } from './history.ts';
@@ -12,8 +20,8 @@ export type StreamSource = {
   read(stream: string): AsyncIterable<StoredEvent[]>;
   /** Payload and salt of an erasable fact, null once destroyed; undefined when it cannot be asked. */
   payload(id: string): Promise<ErasablePayload | null | undefined>;
-  /** What opens these commitments, as far as it is known. */
-  openings(asked: { iss: string; sub: string; commitment: string }[]): Promise<Opening[]>;
+  /** What opens these commitments, as far as it is known; undefined when it cannot be asked. */
+  openings(asked: { iss: string; sub: string; commitment: string }[]): Promise<Opening[] | undefined>;
 };
 
 /** The first thing that is wrong with a stream; `revision` is where it stands in it. */
@@ -24,9 +32,16 @@ export type StreamsChecked = {
   streams: number;
   facts: number;
   faults: StreamFault[];
+  /** Payloads and names that are not there any more, each once, to be compared with what somebody asked to be destroyed. */
+  absent: Absent[];
+  /** What somebody asked to be destroyed: keys as of `absent`. */
+  erased: string[];
   /** Position and hash of each fact, 40 bytes each, the position as an unsigned number of 64 bits, big-endian. */
   leaves: Uint8Array;
 };
+
+/** Where something is missing; `key` is the fact's id, or issuer and subject of the person, as JSON. */
+export type Absent = StreamFault & { key: string };
 
 const LEAF_BYTES = 40;
 
@@ -38,7 +53,10 @@ const REMEMBERED = 20_000;
  * and replay under the pinned version.
  */
 export class StreamsCheck {
-  readonly #named = new Map<string, boolean>();
+  /** Commitments to names: whether what opens them is right, null where nothing does. */
+  readonly #named = new Map<string, boolean | null>();
+  #absent: Absent[] = [];
+  #erased: string[] = [];
 
   constructor(
     private readonly source: StreamSource,
@@ -49,15 +67,26 @@ export class StreamsCheck {
   async check(streams: readonly string[]): Promise<StreamsChecked> {
     const faults: StreamFault[] = [];
     const leaves = new Leaves();
+    this.#absent = [];
+    this.#erased = [];
     for (const stream of streams) {
       const fault = await this.#stream(stream, leaves);
       if (fault) faults.push(fault);
     }
-    return { streams: streams.length, facts: leaves.count, faults, leaves: leaves.bytes() };
+    const { length } = streams;
+    return {
+      streams: length,
+      facts: leaves.count,
+      faults,
+      absent: this.#absent,
+      erased: this.#erased,
+      leaves: leaves.bytes(),
+    };
   }
 
   async #stream(stream: string, leaves: Leaves): Promise<StreamFault | null> {
     const history = new HistoryCheck(stream, this.find);
+    const erasables = new Erasables(this.find);
     let first: StreamFault | null = null;
     let revision = 0;
     try {
@@ -68,7 +97,7 @@ export class StreamsCheck {
           leaves.add(event.position, event.hash);
           // After the first fault only the tree is left to check.
           if (!first) {
-            const [fault] = await this.#fact(history, event);
+            const [fault] = await this.#fact(history, erasables, event);
             if (fault) {
               const { type, field, says } = fault;
               first = { stream, revision, type, field, says };
@@ -84,19 +113,36 @@ export class StreamsCheck {
     return first;
   }
 
-  async #fact(history: HistoryCheck, event: StoredEvent): Promise<Omit<Fault, 'check'>[]> {
+  async #fact(history: HistoryCheck, erasables: Erasables, event: StoredEvent): Promise<Omit<Fault, 'check'>[]> {
     const { envelope, hash, data, salt } = event;
-    const erasable = salt === undefined;
-    const payload = erasable ? await this.source.payload(envelope.id) : { data, salt };
-    const faults = history.next({ envelope, hash, ...(payload ? { payload } : {}), erasable });
+    const { revision, type, stream } = envelope;
+    const erasable = erasables.next(envelope) ?? false;
+    const payload = erasable ? await this.source.payload(envelope.id) : salt === undefined ? null : { data, salt };
+    const fault = saysOf(event, erasable);
+    const faults = history.next({
+      envelope,
+      hash,
+      erasable,
+      ...(payload ? { payload } : {}),
+      ...(fault === null ? {} : { fault }),
+    });
     if (faults.length > 0) return faults;
-    const { revision, type } = envelope;
     const { stop } = history;
     // A build that cannot replay a history does not serve it: for a journal that is a fault.
     if (stop) return [{ revision, type, field: 'enveloppe', says: stop.says }];
-    for (const commitment of [envelope.actor.name, envelope.onBehalfOf?.name])
-      if (commitment !== undefined && this.#named.get(commitment) === false)
+    const absent = (key: string, field: Fault['field'], says: string) =>
+      this.#absent.push({ key, stream, revision, type, field, says });
+    if (payload === null) absent(envelope.id, 'data', "le contenu manque, et nul n'a demandé qu'il soit effacé");
+    const { names } = askedOf([event]);
+    for (const { commitment, iss, sub } of names) {
+      const isRight = this.#named.get(commitment);
+      if (isRight === false)
         return [{ revision, type, field: 'names', says: "le nom du répertoire n'est pas celui qui a été enregistré" }];
+      if (isRight !== null) continue;
+      absent(personKey(iss, sub), 'names', "un nom manque au répertoire, et nul n'a demandé qu'il soit effacé");
+      this.#named.set(commitment, true);
+    }
+    if (type === ERASURE_ASKED && stream.startsWith(ACCESSES)) this.#erased.push(...erasedBy(data));
     return [];
   }
 
@@ -105,10 +151,37 @@ export class StreamsCheck {
     const asked = askedOf(page).names.filter(({ commitment }) => !this.#named.has(commitment));
     if (asked.length === 0) return;
     if (this.#named.size > REMEMBERED) this.#named.clear();
-    for (const { commitment } of asked) this.#named.set(commitment, true);
-    for (const { commitment, name, salt } of await this.source.openings(asked))
+    const openings = await this.source.openings(asked);
+    // A directory that cannot be asked says nothing of what is in it.
+    if (openings === undefined) return;
+    for (const { commitment } of asked) this.#named.set(commitment, null);
+    for (const { commitment, name, salt } of openings)
       this.#named.set(commitment, saltedHash(salt, name) === commitment);
   }
+}
+
+/** Streams of the log of accesses. */
+const ACCESSES = 'acces-';
+
+/** What is wrong with what lies beside an envelope, by what is declared of the fact and by nothing else; null: nothing. */
+function saysOf({ salt, fault }: StoredEvent, erasable: boolean): string | null {
+  if (erasable)
+    return salt === undefined && fault === undefined ? null : 'un contenu effaçable se trouve au journal lui-même';
+  if (fault !== undefined) return "le contenu n'a pas l'empreinte enregistrée";
+  return salt === undefined ? 'le sel du contenu manque : rien ne le prouve, et il ne peut pas avoir été effacé' : null;
+}
+
+/** What a record of an erasure names, by the keys of what may be missing. */
+function erasedBy({ fait, personne }: Record<string, unknown>): string[] {
+  const { iss, sub } = (personne ?? {}) as { iss?: unknown; sub?: unknown };
+  return [
+    ...(typeof fait === 'string' ? [fait] : []),
+    ...(typeof iss === 'string' && typeof sub === 'string' ? [personKey(iss, sub)] : []),
+  ];
+}
+
+function personKey(iss: string, sub: string): string {
+  return JSON.stringify([iss, sub]);
 }
 
 /** Position and hash of facts, as they are met. */
@@ -178,6 +251,8 @@ export async function verifyJournal({
 }: JournalVerification): Promise<JournalReport> {
   const faults: StreamFault[] = [];
   const pieces: Uint8Array[] = [];
+  const absent: Absent[] = [];
+  const erased = new Set<string>();
   let [facts, checked] = [0, 0];
   const batches = inBatches(streams);
   await Promise.all(
@@ -186,12 +261,15 @@ export async function verifyJournal({
         const found = await lane.check(next.value);
         faults.push(...found.faults);
         pieces.push(found.leaves);
+        absent.push(...found.absent);
+        for (const key of found.erased) erased.add(key);
         facts += found.facts;
         checked += found.streams;
         say(facts, checked);
       }
     }),
   );
+  for (const { key, ...fault } of absent) if (!erased.has(key)) faults.push(fault);
   faults.sort((a, b) => (a.stream < b.stream ? -1 : 1));
   const whole: string[] = [];
   const ordered = inOrder(pieces, facts);
