@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
+import { startIssuer } from './issuer.ts';
 import { opening, refused } from './parties.ts';
 import { sendRaw } from './raw.ts';
 import { type Running, run } from './running.ts';
@@ -57,13 +58,15 @@ async function granted(client: string, resource = AUDIENCE): Promise<string> {
 
 const seconds = () => Math.floor(now.getTime() / 1000);
 
+type Crafted = { key?: CryptoKey | Uint8Array; alg?: string; kid?: string; typ?: string };
+
 /** A token made with the provider's own key, or another, with claims that the provider would not put in it. */
 function crafted(
   claims: JWTPayload,
-  { key = keys.privateKey as CryptoKey | Uint8Array, alg = 'RS256', kid = 'k1' } = {},
+  { key = keys.privateKey as CryptoKey | Uint8Array, alg = 'RS256', kid = 'k1', ...header }: Crafted = {},
 ) {
   const whole = { iss: issuer, aud: AUDIENCE, sub: 'x', exp: seconds() + 60, roles: ['auditeur'], ...claims };
-  return new SignJWT(whole).setProtectedHeader({ alg, kid }).sign(key);
+  return new SignJWT(whole).setProtectedHeader({ alg, kid, ...header }).sign(key);
 }
 
 const list = (token: string, of = server) => of.call(token, 'GET', '/api/dossiers');
@@ -99,6 +102,15 @@ describe('a token of the configured issuer', () => {
     ['that has expired', () => crafted({ exp: seconds() - 10 })],
     ['that never expires', () => crafted({ exp: undefined as never })],
     ['that is not valid yet', () => crafted({ nbf: seconds() + 60 })],
+    ['that was issued in the future', () => crafted({ iat: seconds() + 60 })],
+    ['for ten years', () => crafted({ exp: seconds() + 10 * 365 * 86_400 })],
+    ['beyond any date', () => crafted({ exp: 1e300 })],
+    ['that ends another session', () => crafted({}, { typ: 'logout+jwt' })],
+    ['that proves a key', () => crafted({}, { typ: 'dpop+jwt' })],
+    ['that says who somebody is', () => crafted({ typ: 'ID' })],
+    ['that is for renewing others', () => crafted({ typ: 'Refresh' })],
+    ['bound to a key that the caller does not prove', () => crafted({ cnf: { jkt: 'x' } })],
+    ['bound to a certificate', () => crafted({ cnf: { 'x5t#S256': 'x' } })],
     ['of nobody', () => crafted({ sub: undefined as never })],
     ['of a key with another id', () => crafted({}, { kid: 'k2' })],
     ['signed by another key', async () => crafted({}, { key: (await generateKeyPair('RS256')).privateKey })],
@@ -118,8 +130,8 @@ describe('a token of the configured issuer', () => {
     const token = await crafted({ exp: seconds() + 60 });
     expect((await list(token)).status).toBe(200);
     const before = now;
-    // A clock may be five seconds off.
-    now = new Date(now.getTime() + 66_000);
+    // A clock may be ten seconds off.
+    now = new Date(now.getTime() + 71_000);
     await refused(server, 'non-authentifie', () => list(token));
     now = before;
   });
@@ -127,6 +139,33 @@ describe('a token of the configured issuer', () => {
   test('without a role it may see nothing', async () => {
     for (const roles of [undefined, [], 'ministre', ['horloge'], 7, { role: 'auditeur' }])
       await refused(server, 'interdit', async () => list(await crafted({ roles })));
+  });
+
+  test('is accepted ten seconds early or late, and whatever its type is called', async () => {
+    const early = { nbf: seconds() + 9, iat: seconds() + 9 };
+    for (const claims of [early, { exp: seconds() - 9 }, { typ: 'Bearer' }, { exp: seconds() + 86_000 }])
+      expect((await list(await crafted(claims))).status).toBe(200);
+    for (const typ of ['at+jwt', 'application/at+jwt', 'JWT'])
+      expect((await list(await crafted({}, { typ }))).status).toBe(200);
+  });
+
+  test('the claim of roles may be within another, or have dots in its name', async () => {
+    const path = {
+      now: () => now,
+      env: { OIDC_ISSUER: issuer, OIDC_AUDIENCE: AUDIENCE, OIDC_ROLES_CLAIM: 'resource_access.jalon.fr.roles' },
+    };
+    const other = await run(path);
+    const roles = ['auditeur'];
+    for (const claims of [
+      { 'resource_access.jalon.fr.roles': roles },
+      { resource_access: { 'jalon.fr': { roles } } },
+      { resource_access: { jalon: { fr: { roles } } } },
+      { 'resource_access.jalon': {}, resource_access: { 'jalon.fr': { roles } } },
+    ])
+      expect((await list(await crafted({ roles: [], ...claims }), other)).status).toBe(200);
+    for (const claims of [{ resource_access: roles }, { resource_access: { jalon: null } }, { resource_access: 'x' }])
+      expect((await list(await crafted(claims), other)).status).toBe(403);
+    await other.stop();
   });
 
   test('the claim of roles may have another name', async () => {
@@ -163,6 +202,37 @@ describe('too many requests', () => {
     await refused(limited, 'trop-de-requetes', async () => list(await crafted({ sub: 'un', jti: '2' }), limited));
     expect((await list(two, limited)).status).toBe(200);
     await limited.stop();
+  });
+});
+
+describe('a key that the issuer withdraws', () => {
+  const minutes = (count: number) => new Date(now.getTime() + count * 60_000);
+
+  test('is believed for five minutes more at most, also for tokens that were verified before; an hour when it is away', async () => {
+    const before = now;
+    const rotating = await startIssuer(() => now);
+    const guarded = await run({ now: () => now, env: { ...rotating.env, JALON_RATE: '0' } });
+    const old = await rotating.token({ sub: 'x', roles: ['auditeur'] });
+    expect((await list(old, guarded)).status).toBe(200);
+    now = minutes(4);
+    expect((await list(old, guarded)).status).toBe(200);
+    rotating.answers = false;
+    now = minutes(10);
+    expect((await list(old, guarded)).status).toBe(200);
+    rotating.answers = true;
+    await rotating.rotate();
+    now = minutes(1);
+    await refused(guarded, 'non-authentifie', () => list(old, guarded));
+    expect((await list(await rotating.token({ sub: 'x', roles: ['auditeur'] }), guarded)).status).toBe(200);
+
+    const last = await rotating.token({ sub: 'x', roles: ['auditeur'], exp: seconds() + 20_000 });
+    expect((await list(last, guarded)).status).toBe(200);
+    rotating.answers = false;
+    now = minutes(61);
+    await refused(guarded, 'emetteur-injoignable', () => list(last, guarded), { requestId: expect.any(String) });
+    await guarded.stop();
+    await rotating.stop();
+    now = before;
   });
 });
 

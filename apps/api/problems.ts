@@ -14,8 +14,9 @@ import { AppendTooLarge, DirectoryUnavailable, JournalUnavailable, OutcomeUnknow
 import { ReadModelsUnavailable } from '@jalon/projections';
 import { KeyFileRefused, KeyNotHeld, ProofUnavailable } from '@jalon/proof';
 import { possibleAnswer } from './answers.ts';
+import { IssuerUnreachable } from './issuer-keys.ts';
 import { RateExceeded } from './rate.ts';
-import { IssuerUnreachable, TokenRefused } from './tokens.ts';
+import { TokenRefused } from './tokens.ts';
 
 /** A problem document (RFC 9457). */
 export type Problem = { type: string; title: string; status: number; detail: string; [member: string]: unknown };

@@ -158,10 +158,12 @@ async function identify(request: FastifyRequest, tokens: Tokens, rate: Rate | nu
     return new ProblemRaised('non-authentifie', 'Aucun jeton « Authorization: Bearer … » n’accompagne la requête.');
   }
   try {
+    const known = tokens.known(token);
+    if (known) counted?.byCaller(known.caller);
     const verify = () => tokens.verified(token);
-    const known = tokens.known(token) ?? (await (counted ? counted.verifying(request.ip, verify) : verify()));
-    counted?.byCaller(known.caller);
-    ({ caller: request.caller, until: request.callerUntil } = known);
+    const verified = await (counted && !known ? counted.verifying(request.ip, verify) : verify());
+    if (!known) counted?.byCaller(verified.caller);
+    ({ caller: request.caller, until: request.callerUntil } = verified);
     return undefined;
   } catch (fault) {
     if (fault instanceof RateExceeded) throw fault;

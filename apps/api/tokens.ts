@@ -1,17 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Caller } from '@jalon/engine';
-import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { errors, type JWTPayload, type JWTVerifyResult, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Config } from './config.ts';
+import { IssuerKeys, IssuerUnreachable } from './issuer-keys.ts';
 
 /** The token is missing, expired, not for us, or not signed by the issuer. */
 export class TokenRefused extends Error {
   override readonly name = 'TokenRefused';
-}
-
-/** The issuer cannot be reached to check a token. */
-export class IssuerUnreachable extends Error {
-  override readonly name = 'IssuerUnreachable';
 }
 
 /** The issuer of demonstration tokens. */
@@ -19,19 +15,43 @@ export const DEMONSTRATION_ISSUER = 'urn:jalon:demonstration';
 const DEMONSTRATION_HOURS = 8;
 
 // Asymmetric signatures only: with a shared secret whoever can check a token could make one.
-const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
+const ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+];
 
 // The clock's own actor: no token ever carries its role.
 const NEVER_IN_A_TOKEN = 'horloge';
 
-type Verify = (token: string) => Promise<JWTPayload>;
+/** How far two clocks may be apart, in seconds (FAPI 2.0 Security Profile, section 5.3.2.1). */
+const SKEW = 10;
+
+/** No token lives longer, in seconds: what is stolen is of no use tomorrow. */
+const LONGEST = 24 * 3600;
+
+// RFC 8725, section 3.11: what the same issuer signs for another purpose is no access token (RFC 9068, section 2.1).
+const ACCESS_TOKEN = /^(application\/)?(at\+)?jwt$/i;
+const OTHER_PURPOSES = new Set(['id', 'refresh', 'offline', 'logout']);
+
+/** `again`: when its signature is to be checked anew, in milliseconds of Unix time. */
+type Checked = { payload: JWTPayload; again: number };
+type Verify = (token: string) => Promise<Checked>;
 
 /** Who calls, and when the token expires, in milliseconds of Unix time. */
 export type Verified = { caller: Caller; until: number };
 
 /** Verifies tokens, and makes them in demonstration mode. A verified token is remembered until it expires. */
 export class Tokens {
-  readonly #verified = new LRUCache<string, Verified>({ max: 10_000 });
+  readonly #verified = new LRUCache<string, Verified & { again: number }>({ max: 10_000 });
   readonly #verify: Verify;
   readonly #secret = randomBytes(32);
 
@@ -53,12 +73,18 @@ export class Tokens {
    * @throws TokenRefused, IssuerUnreachable
    */
   async verified(token: string): Promise<Verified> {
-    const known = this.known(token);
-    if (known) return known;
-    const claims = await this.#claims(token);
-    const verified = { caller: this.#callerOf(claims), until: (claims.exp as number) * 1000 };
-    this.#verified.set(token, verified);
-    return verified;
+    const known = this.#verified.get(token);
+    const now = this.clock().getTime();
+    if (known && known.until > now && known.again > now) return known;
+    try {
+      const { payload, again } = await this.#checked(token);
+      const verified = { caller: this.#callerOf(payload), until: (payload.exp as number) * 1000, again };
+      this.#verified.set(token, verified);
+      return verified;
+    } catch (fault) {
+      if (fault instanceof TokenRefused) this.#verified.delete(token);
+      throw fault;
+    }
   }
 
   /** A demonstration token for a role. */
@@ -75,10 +101,11 @@ export class Tokens {
     return { access_token, token_type: 'Bearer', expires_in: DEMONSTRATION_HOURS * 3600 };
   }
 
-  async #claims(token: string): Promise<JWTPayload> {
+  async #checked(token: string): Promise<Checked> {
     try {
       return await this.#verify(token);
     } catch (fault) {
+      if (fault instanceof TokenRefused || fault instanceof IssuerUnreachable) throw fault;
       if (fault instanceof errors.JWTExpired) throw new TokenRefused('Le jeton a expiré : demandez-en un nouveau.');
       // jose's bare JOSEError: the key set was answered with something else than 200 and JSON.
       const answered = fault instanceof errors.JOSEError && fault.code !== errors.JOSEError.code;
@@ -92,7 +119,7 @@ export class Tokens {
     const { iss, sub, org, name } = claims;
     if (typeof iss !== 'string' || typeof sub !== 'string' || sub === '')
       throw new TokenRefused('Le jeton ne dit pas qui appelle (iss, sub).');
-    const claimed = claims[this.config.OIDC_ROLES_CLAIM];
+    const claimed = claimAt(claims, this.config.OIDC_ROLES_CLAIM);
     const roles = (Array.isArray(claimed) ? claimed : [claimed]).filter(
       (role): role is string => typeof role === 'string' && role !== NEVER_IN_A_TOKEN,
     );
@@ -108,33 +135,59 @@ export class Tokens {
   #demonstration(): Verify {
     return async (token) => {
       const options = { issuer: DEMONSTRATION_ISSUER, algorithms: ['HS256'], currentDate: this.clock() };
-      return (await jwtVerify(token, this.#secret, { ...options, requiredClaims: ['exp', 'sub'] })).payload;
+      const verified = await jwtVerify(token, this.#secret, { ...options, requiredClaims: ['exp', 'sub'] });
+      return { payload: this.#accessToken(verified), again: Number.POSITIVE_INFINITY };
     };
   }
 
   #openIdConnect(issuer: string): Verify {
-    let keys: ReturnType<typeof createRemoteJWKSet> | undefined;
+    const keys = new IssuerKeys(issuer, this.clock);
     return async (token) => {
-      keys ??= createRemoteJWKSet(new URL(await jwksUri(issuer)));
-      const { payload } = await jwtVerify(token, keys, {
+      const { find, freshUntil } = await keys.current();
+      const verified = await jwtVerify(token, find, {
         issuer,
         audience: this.config.OIDC_AUDIENCE as string,
         algorithms: ALGORITHMS,
         requiredClaims: ['exp', 'sub'],
-        clockTolerance: 5,
+        clockTolerance: SKEW,
         currentDate: this.clock(),
       });
-      return payload;
+      return { payload: this.#accessToken(verified), again: freshUntil };
     };
+  }
+
+  /** What a verified JWT claims, when it is a token for this API and for whoever bears it. @throws TokenRefused */
+  #accessToken({
+    protectedHeader: { typ },
+    payload,
+  }: Pick<JWTVerifyResult, 'protectedHeader' | 'payload'>): JWTPayload {
+    const now = this.clock().getTime() / 1000;
+    const { exp, iat, cnf } = payload;
+    const purpose = String(payload.typ ?? 'bearer').toLowerCase();
+    if ((typ !== undefined && !ACCESS_TOKEN.test(String(typ))) || OTHER_PURPOSES.has(purpose))
+      throw new TokenRefused("Ce jeton n'est pas un jeton d'accès.");
+    // Nothing here proves that the caller holds that key (RFC 7800, RFC 8705, RFC 9449).
+    if (cnf !== undefined)
+      throw new TokenRefused('Ce jeton est lié à une clé que la requête ne prouve pas : demandez un jeton au porteur.');
+    if ((exp as number) > now + LONGEST + SKEW)
+      throw new TokenRefused('Ce jeton vaut pour plus de vingt-quatre heures : demandez-en un plus court.');
+    if (typeof iat === 'number' && iat > now + SKEW) throw new TokenRefused("Ce jeton n'est pas encore valable.");
+    return payload;
   }
 }
 
-async function jwksUri(issuer: string): Promise<string> {
-  const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-  const response = await fetch(url, { signal: AbortSignal.timeout(5000) });
-  if (!response.ok) throw new IssuerUnreachable(`${url} answers ${response.status}.`);
-  const { jwks_uri, issuer: named } = (await response.json()) as { jwks_uri?: string; issuer?: string };
-  if (jwks_uri === undefined || named !== issuer)
-    throw new IssuerUnreachable(`${url} is not the document of ${issuer}.`);
-  return jwks_uri;
+/**
+ * A claim by its name, or by a path of names (`realm_access.roles`); a name that holds dots itself comes first, since
+ * claims may be named as addresses are (`https://exemple.fr/roles`).
+ */
+function claimAt(claims: unknown, path: string): unknown {
+  if (typeof claims !== 'object' || claims === null) return undefined;
+  if (Object.hasOwn(claims, path)) return (claims as Record<string, unknown>)[path];
+  for (let dot = path.indexOf('.'); dot >= 0; dot = path.indexOf('.', dot + 1)) {
+    const name = path.slice(0, dot);
+    if (!Object.hasOwn(claims, name)) continue;
+    const found = claimAt((claims as Record<string, unknown>)[name], path.slice(dot + 1));
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

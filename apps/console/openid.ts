@@ -40,10 +40,18 @@ export async function comeBack(address: string): Promise<{ session: Session; wan
   const session = {
     token: answer.access_token,
     expiresAt: (claims.exp as number) * 1000,
-    roles: [claims[login.rolesClaim]].flat().filter((role): role is string => typeof role === 'string'),
+    roles: [claimAt(claims, login.rolesClaim)].flat().filter((role): role is string => typeof role === 'string'),
     sub: String(claims.sub),
     org: text(claims.org),
     nom: text(claims.name) ?? text(answer.profile.name),
   };
   return { session, wanted: text(answer.userState) ?? '/' };
+}
+
+/** A claim by its name, or else by the path that its dots make of it (`realm_access.roles`). */
+function claimAt(claims: Record<string, unknown>, name: string): unknown {
+  if (name in claims) return claims[name];
+  return name
+    .split('.')
+    .reduce<unknown>((within, step) => (within as Record<string, unknown> | undefined)?.[step], claims);
 }
