@@ -103,7 +103,7 @@ describe('rectifier un fait', () => {
     const reason = {
       rule: 'historique-rejouable',
       message: expect.stringMatching(
-        /le fait 9, « Stratégie d'évaluation proposée » du 2024-12-02, serait refusé.*antérieure/,
+        /le fait 9, « Stratégie d'évaluation proposée » du 2 décembre 2024, serait refusé.*antérieure/,
       ),
     };
     await refused(
@@ -164,19 +164,39 @@ describe('annuler un fait', () => {
   test('est refusé pour ce que la suite suppose, en nommant le premier fait qui ne tient plus', async () => {
     const id = await lead(server, tokens, upTo('j0.acceptee'));
     const fait = await idOf(id, 'candidature.accuse-emis');
-    const message = expect.stringMatching(
-      /« Dossier de candidature complet » du 2024-10-08, serait refusé\. .*accusé/i,
-    );
-    await refused(server, 'fait-refuse', () => annul('charge', id, fait), refusal({ message }));
+    const message =
+      "L'historique ainsi lu ne se rejoue plus : le fait 5, « Dossier de candidature complet » du 8 octobre 2024, serait refusé. L'accusé de réception n'a pas encore été émis.";
+    const label = 'le fait 5, « Dossier de candidature complet » du 8 octobre 2024';
+    const items = [{ kind: 'fait', id: await idOf(id, 'candidature.completee'), label }];
+    await refused(server, 'fait-refuse', () => annul('charge', id, fait), refusal({ message, items }));
   });
 
   test("est refusé deux fois, et pour l'ouverture", async () => {
     const id = await lead(server, tokens, upTo('j0.acceptee'));
     const fait = await idOf(id, 'j0.acceptee');
     await accepted(annul('charge', id, fait));
-    await refused(server, 'fait-refuse', () => annul('charge', id, fait), refusal({ rule: 'fait-vise-en-vigueur' }));
+    await refused(
+      server,
+      'fait-refuse',
+      () => annul('charge', id, fait),
+      refusal({
+        rule: 'fait-vise-en-vigueur',
+        message: 'Le fait visé est déjà annulé : le fait 6, « Candidature acceptée » du 15 octobre 2024.',
+        items: [{ kind: 'fait', id: fait, label: 'le fait 6, « Candidature acceptée » du 15 octobre 2024' }],
+      }),
+    );
     const opening = await idOf(id, 'candidature.deposee');
-    await refused(server, 'fait-refuse', () => annul('charge', id, opening), refusal({ rule: 'ouverture-conservee' }));
+    await refused(
+      server,
+      'fait-refuse',
+      () => annul('charge', id, opening),
+      refusal({
+        rule: 'ouverture-conservee',
+        message: expect.stringMatching(
+          /^L'annulation porte sur l'ouverture du dossier, qui ne s'annule pas : le fait 0, /,
+        ),
+      }),
+    );
   });
 
   test('un jalon annulé puis franchi de nouveau prend la nouvelle date', async () => {

@@ -145,9 +145,26 @@ const SPEC: Omit<WorkflowSpec, 'version' | 'machine'> = {
     DossierNoteAjoutee,
   }),
   reasons: {
-    'demande-liee-connue': { message: 'La demande liée existe.', needs: ['lookup'], field: 'liee' },
-    'une-piece': { message: 'Une pièce au moins a été reçue.', awaits: [DEMANDEUR] },
-    'avis-favorable': { message: "L'avis est favorable.", reads: ['avis'], awaits: [CHEF] },
+    'demande-liee-connue': {
+      asks: 'La demande liée doit exister.',
+      holds: 'La demande liée existe.',
+      fails: (_: Context, { data: { liee } }: Happening<DemandeDeposee>) => `La demande liée ${liee} n'existe pas.`,
+      needs: ['lookup'],
+      field: 'liee',
+    },
+    'une-piece': {
+      asks: 'Une pièce au moins doit avoir été reçue.',
+      holds: 'Une pièce au moins a été reçue.',
+      fails: () => "Aucune pièce n'a été reçue.",
+      awaits: [DEMANDEUR],
+    },
+    'avis-favorable': {
+      asks: "L'avis doit être favorable.",
+      holds: "L'avis est favorable.",
+      fails: ({ avis }: Context) => (avis === null ? "Aucun avis n'a été rendu." : `L'avis est ${avis}.`),
+      reads: ['avis'],
+      awaits: [CHEF],
+    },
   },
   roles: {
     [DEMANDEUR]: { label: 'Demandeur', sees: 'own' },
@@ -176,7 +193,18 @@ const demandeV2: PublishedWorkflow = {
     machine: machine.provide({
       guards: { 'une-piece': ({ context }) => Object.keys((context as Context).pieces).length > 1 },
     }),
-    reasons: { ...SPEC.reasons, 'une-piece': { message: 'Deux pièces au moins ont été reçues.', awaits: [DEMANDEUR] } },
+    reasons: {
+      ...SPEC.reasons,
+      'une-piece': {
+        asks: 'Deux pièces au moins doivent avoir été reçues.',
+        holds: 'Deux pièces au moins ont été reçues.',
+        fails: ({ pieces }: Context) => ({
+          message: `Deux pièces sont attendues, et ${Object.keys(pieces).length} a été reçue.`,
+          items: Object.keys(pieces).map((id) => ({ kind: 'piece', id, label: id })),
+        }),
+        awaits: [DEMANDEUR],
+      },
+    },
   }),
   hash: '2'.repeat(64),
 };

@@ -118,13 +118,11 @@ describe('un refus nomme toutes les règles qui manquent', () => {
         reasons: [
           {
             rule: 'pieces-completes',
-            message: 'Le dossier comporte les six catégories de pièces. Pièces manquantes : sous-traitants.',
+            message: '1 catégorie de pièces manque : sous-traitants.',
+            items: [{ kind: 'piece', id: 'sous-traitants', label: 'sous-traitants' }],
           },
-          { rule: 'accuse-emis', message: "L'accusé de réception a été émis." },
-          {
-            rule: 'charge-designe',
-            message: "Un chargé de qualification est désigné, au plus tard à la date d'effet.",
-          },
+          { rule: 'accuse-emis', message: "L'accusé de réception n'a pas encore été émis." },
+          { rule: 'charge-designe', message: "Aucun chargé de qualification n'est désigné." },
         ],
         possible: expect.any(Array),
       },
@@ -141,9 +139,22 @@ describe('un refus nomme toutes les règles qui manquent', () => {
     for (const step of audited.slice(17)) expect((await propose(server, tokens, id, step)).status).toBe(201);
     expect((await propose(server, tokens, id, { ...report, effectiveAt: '2025-03-22' })).status).toBe(201);
     const acceptance = fact('j2.rapport-accepte', {}, { effectiveAt: '2025-05-19' });
-    expect(reasons(await propose(server, tokens, id, acceptance))).toEqual([
-      'aucun-ecart-majeur-ouvert',
-      'plan-pour-chaque-ecart-mineur',
-    ]);
+    const said = [
+      {
+        rule: 'aucun-ecart-majeur-ouvert',
+        message: '1 non-conformité majeure est ouverte : C3 (13.2.a).',
+        items: [{ kind: 'constat', id: 'C3', label: 'C3 (13.2.a)' }],
+      },
+      {
+        rule: 'plan-pour-chaque-ecart-mineur',
+        message: "1 non-conformité mineure est ouverte sans plan d'action : C2 (9.5.b).",
+        items: [{ kind: 'constat', id: 'C2', label: 'C2 (9.5.b)' }],
+      },
+    ];
+    const refusal = (await propose(server, tokens, id, acceptance)).body;
+    expect(refusal.reasons).toEqual(said);
+    expect(refusal.detail).toBe(said.map(({ message }) => message).join(' '));
+    const listed = refusal.possible.find(({ type }: { type: string }) => type === 'j2.rapport-accepte');
+    expect(listed.rules.slice(0, 2)).toEqual(said.map((each) => ({ ...each, holds: false })));
   });
 });

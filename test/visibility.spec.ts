@@ -167,7 +167,13 @@ describe('quatre yeux', () => {
       await refused(server, 'fait-refuse', () => server.call(both, 'POST', path, proposed), {
         fact: decision.type,
         state: 'j3.avis-rendu',
-        reasons: [{ rule: 'quatre-yeux', message: "L'auteur de la décision n'est pas celui de l'avis." }],
+        reasons: [
+          {
+            rule: 'quatre-yeux',
+            message: "« demo-chef-de-bureau » est l'auteur de l'avis : une autre personne doit prendre la décision.",
+            items: [{ kind: 'acteur', id: 'demo-chef-de-bureau', label: 'demo-chef-de-bureau' }],
+          },
+        ],
         possible: expect.any(Array),
       });
       expect((await server.call(tokens.dg, 'POST', path, proposed)).status).toBe(201);

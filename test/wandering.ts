@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Caller, Conditions } from '@jalon/engine';
+import { type Caller, type Conditions, Refused } from '@jalon/engine';
 import type { StoredEvent } from '@jalon/journal';
 import { openProduct, type Product } from '../apps/api/product.ts';
+import { catalogue } from '../workflows/index.ts';
 import { type Choice, orgOf, type Proposed, proposalOf } from './proposals.ts';
 import { fact, walkToJ3 } from './walk.ts';
 
@@ -101,11 +102,22 @@ export class Wandering {
       if (!again.remembered || again.event.hash !== event.hash) throw new Error('a repeated key was not recognised');
     } catch (fault) {
       const { name } = fault as Error;
+      if (fault instanceof Refused) assertSayWhatIsWrong(fault);
       if (!REFUSALS.includes(name)) throw fault;
       wandered.refused[name] = (wandered.refused[name] ?? 0) + 1;
       if ((await journal.tip()) !== before) throw new Error(`${name} left a trace in the journal`, { cause: fault });
     }
   }
+}
+
+/** Sentences of rules that hold: of none that failed. */
+const HOLDING = new Set(
+  catalogue.workflows.flatMap(({ reasons }) => Object.values(reasons).flatMap(({ holds, asks }) => [holds, asks])),
+);
+
+function assertSayWhatIsWrong({ reasons }: Refused): void {
+  for (const { rule, message } of reasons)
+    if (HOLDING.has(message)) throw new Error(`${rule} failed and is said to hold: ${message}`);
 }
 
 /** Someone of this role, the same person each time; the opinion and the decision are not the same person's. */

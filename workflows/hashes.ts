@@ -4,13 +4,15 @@
  */
 export const hashes = {
   'secnumcloud/v1': {
-    hash: 'dcef7d47b9c1c6e9a6b072aeaf28ef4ae7cedb00db32230bd6a13308c472bc2e',
+    hash: '5c3387c3db63c4a0727dc2f7f75e2865e8a1c77395829af6283b26bab7b523ba',
     files: {
-      'context.ts': '8546c846f9e70cd7cd6293d36ae150448ae96fe0d4f097c61d8c30061115c809',
+      'context.ts': '6e1e13e315564ecc8a39e4700ef434e4354dac09991e68d4582c71e3ff88c525',
       'facts.ts': '0de20616268f8a3321f117d64885826631e4df749612f870382c26b8494f1d34',
-      'machine.ts': '41f8267f9fc8d02c699f797f5bb3be448440e535a07c51ae6360cee084c52225',
+      'machine.ts': 'ef4fdad7a029dbb1973b9a59c0433d51e4fceed48e819362a7c25794cc181165',
       'pays.ts': '6ea3b66fd64221d80f78b615be75ba18faca0e2827971816036fc5991ad929ec',
-      'reasons.ts': '79e115b5f055aa9ab57801b402d4993c6c184147629593b7e33b23a40bc48fe8',
+      'phrases.ts': 'cca50230e4a120e869adef2bbc71016a006b359282a3cef68f6d38e03f48a5d0',
+      'reasons-of-decisions.ts': '684eb5ead936ec13438887e62ce2b0c9d60c7da0c3c843b9672e7bccca908312',
+      'reasons.ts': 'e094813ede46ab6151a7124604db19f6d0ba2824748f19a015130afafeda5eda',
       'referentiel.ts': '6ab5ac5a50abf580ff9a3df25a26213b5e1008dd119e39a00c8ebd53cb9fdf07',
       'roles.ts': 'ff2795163f6dd5be2af76b76e3ce2632e3fe4d6f7b3537560f76f3e4b5ef8d37',
       'secnumcloud-3.2.json': '1b9c65d1940f4c58c2cd906a6753f55fa4e0fd2a958dc09d296f8b18999ec508',

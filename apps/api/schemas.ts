@@ -49,7 +49,24 @@ const crossing = { effectiveAt: ref('Date'), recordedAt: ref('Instant') };
 const person = { role: text(), org: text(), nom: text('Le nom, ou « effacé » ; absent quand aucun n’est connu.') };
 const party = object({ role: person.role, org: person.org }, { nom: person.nom });
 const actor = object({ iss: text(), sub: text(), role: person.role }, { org: person.org, nom: person.nom });
-const rule = { rule: text('Nom de la règle'), message: text('La règle, en une phrase qui peut être citée') };
+const rule = {
+  rule: text('Nom de la règle'),
+  message: text(
+    'Ce qui en est vrai, en une phrase qui peut être citée ; ce qu’elle demande, tant que rien n’en est su',
+  ),
+};
+const about = {
+  items: {
+    ...listOf(
+      object({
+        kind: text('Ce que c’est : « constat », « audit », « fait »…'),
+        id: text('Son identifiant'),
+        label: text('Ce qu’en dit la phrase'),
+      }),
+    ),
+    description: 'Ce dont parle la phrase d’une règle qui n’est pas respectée',
+  },
+};
 const procedure = object({ name: words(unique(workflows.map(({ name }) => name))), version: integer });
 
 const possible = {
@@ -58,7 +75,10 @@ const possible = {
   by: listOf(words(ROLES, 'Un rôle qui peut le proposer')),
   allowed: { ...yes, description: 'Le rôle de l’appelant peut le proposer' },
   rules: listOf(
-    object({ ...rule, holds: { type: ['boolean', 'null'], description: 'null : le contenu ou la date en décident' } }),
+    object(
+      { ...rule, holds: { type: ['boolean', 'null'], description: 'null : le contenu ou la date en décident' } },
+      about,
+    ),
   ),
 };
 
@@ -575,7 +595,7 @@ const answers: Record<string, JsonSchema> = {
       ...problem,
       fact: words(TYPES),
       state: orNull(words(STATES)),
-      reasons: listOf(object(rule, { field: text('Champ du contenu qui est en cause') })),
+      reasons: listOf(object(rule, { field: text('Champ du contenu qui est en cause'), ...about })),
       possible: listOf(object({ ...possible, schema: text('Adresse du JSON Schema de son contenu') })),
     },
     ofFailure,

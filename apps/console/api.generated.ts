@@ -815,10 +815,19 @@ export interface components {
                 rules: {
                     /** @description Nom de la règle */
                     rule: string;
-                    /** @description La règle, en une phrase qui peut être citée */
+                    /** @description Ce qui en est vrai, en une phrase qui peut être citée ; ce qu’elle demande, tant que rien n’en est su */
                     message: string;
                     /** @description null : le contenu ou la date en décident */
                     holds: boolean | null;
+                    /** @description Ce dont parle la phrase d’une règle qui n’est pas respectée */
+                    items?: {
+                        /** @description Ce que c’est : « constat », « audit », « fait »… */
+                        kind: string;
+                        /** @description Son identifiant */
+                        id: string;
+                        /** @description Ce qu’en dit la phrase */
+                        label: string;
+                    }[];
                 }[];
                 /** @description Adresse du JSON Schema de son contenu */
                 schema: string;
@@ -859,10 +868,19 @@ export interface components {
                 rules: {
                     /** @description Nom de la règle */
                     rule: string;
-                    /** @description La règle, en une phrase qui peut être citée */
+                    /** @description Ce qui en est vrai, en une phrase qui peut être citée ; ce qu’elle demande, tant que rien n’en est su */
                     message: string;
                     /** @description null : le contenu ou la date en décident */
                     holds: boolean | null;
+                    /** @description Ce dont parle la phrase d’une règle qui n’est pas respectée */
+                    items?: {
+                        /** @description Ce que c’est : « constat », « audit », « fait »… */
+                        kind: string;
+                        /** @description Son identifiant */
+                        id: string;
+                        /** @description Ce qu’en dit la phrase */
+                        label: string;
+                    }[];
                 }[];
                 /** @description Adresse du JSON Schema de son contenu */
                 schema: string;
@@ -1657,7 +1675,7 @@ export interface components {
                 rules: {
                     /** @description Nom de la règle */
                     rule: string;
-                    /** @description La règle, en une phrase qui peut être citée */
+                    /** @description Ce qui en est vrai, en une phrase qui peut être citée ; ce qu’elle demande, tant que rien n’en est su */
                     message: string;
                 }[];
             }[];
@@ -1812,10 +1830,19 @@ export interface components {
             reasons: {
                 /** @description Nom de la règle */
                 rule: string;
-                /** @description La règle, en une phrase qui peut être citée */
+                /** @description Ce qui en est vrai, en une phrase qui peut être citée ; ce qu’elle demande, tant que rien n’en est su */
                 message: string;
                 /** @description Champ du contenu qui est en cause */
                 field?: string;
+                /** @description Ce dont parle la phrase d’une règle qui n’est pas respectée */
+                items?: {
+                    /** @description Ce que c’est : « constat », « audit », « fait »… */
+                    kind: string;
+                    /** @description Son identifiant */
+                    id: string;
+                    /** @description Ce qu’en dit la phrase */
+                    label: string;
+                }[];
             }[];
             possible: {
                 /** @enum {string} */
@@ -1828,10 +1855,19 @@ export interface components {
                 rules: {
                     /** @description Nom de la règle */
                     rule: string;
-                    /** @description La règle, en une phrase qui peut être citée */
+                    /** @description Ce qui en est vrai, en une phrase qui peut être citée ; ce qu’elle demande, tant que rien n’en est su */
                     message: string;
                     /** @description null : le contenu ou la date en décident */
                     holds: boolean | null;
+                    /** @description Ce dont parle la phrase d’une règle qui n’est pas respectée */
+                    items?: {
+                        /** @description Ce que c’est : « constat », « audit », « fait »… */
+                        kind: string;
+                        /** @description Son identifiant */
+                        id: string;
+                        /** @description Ce qu’en dit la phrase */
+                        label: string;
+                    }[];
                 }[];
                 /** @description Adresse du JSON Schema de son contenu */
                 schema: string;

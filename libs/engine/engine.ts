@@ -13,6 +13,7 @@ import {
   possible,
   type Situation,
   summaryOf,
+  toldReasons,
   UUID,
   waitsFor,
 } from '@jalon/flow';
@@ -335,19 +336,21 @@ export class Engine {
     };
     const proposing = { proposal, caller, now };
     const fact = asHappening(before, proposing);
+    const hidden = hiddenMembers(before.workflow, seeing);
     const decision = correction
       ? decideBeside(before.situation, fact, {
           history: correction.history,
           today: now.today,
           find: this.#dossiers.find,
           untold: (id) => isWithheldFact(before, id, seeing),
+          hidden,
         })
       : decide(before.situation, fact, now.today);
     if (!decision.accepted) {
-      const hidden = hiddenMembers(before.workflow, seeing);
       const reader = { author: fact.actor, roles: seeing, hidden, today: now.today };
       const checklist = possible(before.situation, reader);
-      throw new Refused(before.workflow, proposal.fact, decision.state, decision.reasons, checklist);
+      const reasons = toldReasons(before.workflow, decision.reasons, hidden);
+      throw new Refused(before.workflow, proposal.fact, decision.state, reasons, checklist);
     }
     const event = await asEvent(this.parts, before, fact, decision, proposing);
     const { position } = await this.#append(before, event);

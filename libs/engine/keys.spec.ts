@@ -68,7 +68,7 @@ describe('A proposal that is not accepted writes nothing', () => {
     const fault = await office.advance(chef, id, { type: 'demande.acceptee' }).catch((refusal) => refusal);
     expect(fault).toBeInstanceOf(Refused);
     expect(fault.reasons.map(({ rule }: { rule: string }) => rule)).toEqual(['une-piece', 'avis-favorable']);
-    expect(fault.message).toBe("Une pièce au moins a été reçue. L'avis est favorable.");
+    expect(fault.message).toBe("Aucune pièce n'a été reçue. Aucun avis n'a été rendu.");
     expect(fault.possible.map(({ type }: { type: string }) => type)).toContain('demande.piece-recue');
   });
 });

@@ -1,55 +1,117 @@
 import { DATE_RULES, type Possible, type Reader } from './checklist.ts';
 import { ANNULMENT, VERSION_CHANGE } from './corrections.ts';
+import { inFrench } from './dates.ts';
+import type { BrokenRule } from './decide.ts';
+import type { RecordedFact } from './fates.ts';
 import type { Situation } from './situation.ts';
-import type { Rule } from './workflow.ts';
+import type { Failing, Statement, Workflow } from './workflow.ts';
+
+/** A rule beside the machine: what is wrong where it fails is said of what the proposal concerns. */
+type RuleBeside<About> = Statement & { rule: string; field?: string; fails: (about: About) => Failing };
+
+const rule = <About>(declared: RuleBeside<About>) => declared;
+
+/** « le fait 12, « Audit clos » du 3 mars 2025 », and where it is found. */
+export type NamedFact = { id: string; name: string };
+
+/** An earlier fact as refusals name it. */
+export function nameFact(workflow: Workflow, { id, type, effectiveAt }: RecordedFact, revision: number): NamedFact {
+  const label = workflow.facts.get(type)?.label ?? type;
+  return { id, name: `le fait ${revision}, « ${label} » du ${inFrench(effectiveAt)}` };
+}
+
+const itemOf = ({ id, name }: NamedFact) => ({ kind: 'fait', id, label: name });
+
+/** What an earlier fact is refused for once the history is read otherwise; `fact` is absent where it is not to be named. */
+export type NoLonger = { fact?: NamedFact; why: readonly BrokenRule[] };
+
+const noLonger =
+  (read: string) =>
+  ({ fact, why }: NoLonger): Failing => {
+    if (!fact) return { message: `${read} : un fait qui ne vous est pas communiqué serait refusé.` };
+    const reasons = why.map(({ message }) => message).join(' ') || 'La raison ne vous est pas communiquée.';
+    return {
+      message: `${read} : ${fact.name}, serait refusé. ${reasons}`,
+      items: [itemOf(fact), ...why.flatMap(({ items = [] }) => items)],
+    };
+  };
 
 /** The rules of what is beside the machine. Each needs the history, so that none can be said to hold beforehand. */
 export const RULES = {
-  known: {
+  known: rule<string>({
     rule: 'fait-vise-connu',
-    message: "Le fait visé figure dans l'historique du dossier.",
+    asks: "Le fait visé doit figurer dans l'historique du dossier.",
+    holds: "Le fait visé figure dans l'historique du dossier.",
+    fails: (id) => ({ message: `Aucun fait ${id} ne figure dans l'historique du dossier.` }),
     field: 'fait',
-  },
-  standing: {
+  }),
+  standing: rule<NamedFact>({
     rule: 'fait-vise-en-vigueur',
-    message: "Le fait visé n'est pas déjà annulé.",
+    asks: 'Le fait visé ne doit pas être déjà annulé.',
+    holds: "Le fait visé n'est pas déjà annulé.",
+    fails: (fact) => ({ message: `Le fait visé est déjà annulé : ${fact.name}.`, items: [itemOf(fact)] }),
     field: 'fait',
-  },
-  opening: {
+  }),
+  opening: rule<NamedFact>({
     rule: 'ouverture-conservee',
-    message: "L'ouverture d'un dossier ne s'annule pas.",
+    asks: "L'ouverture d'un dossier ne s'annule pas.",
+    holds: "Le fait visé n'est pas l'ouverture du dossier.",
+    fails: (fact) => ({
+      message: `L'annulation porte sur l'ouverture du dossier, qui ne s'annule pas : ${fact.name}.`,
+      items: [itemOf(fact)],
+    }),
     field: 'fait',
-  },
-  sameTarget: {
+  }),
+  sameTarget: rule<{ fact: NamedFact; named: string | undefined }>({
     rule: 'meme-fait-vise',
-    message: "La rectification d'une correction vise le même fait qu'elle.",
+    asks: "La rectification d'une correction doit viser le même fait qu'elle.",
+    holds: "La rectification d'une correction vise le même fait qu'elle.",
+    fails: ({ fact, named }) => ({
+      message: `La correction rectifiée vise ${fact.name}, et non ${named ?? 'rien'} : une rectification n'y change rien.`,
+      items: [itemOf(fact)],
+    }),
     field: 'donnees',
-  },
-  replays: {
+  }),
+  replays: rule<NoLonger>({
     rule: 'historique-rejouable',
-    message: "Lu avec cette correction, l'historique se rejoue sans refus.",
-  },
-  published: {
+    asks: "Lu avec cette correction, l'historique doit se rejouer sans refus.",
+    holds: "Lu avec cette correction, l'historique se rejoue sans refus.",
+    fails: noLonger("L'historique ainsi lu ne se rejoue plus"),
+  }),
+  published: rule<number>({
     rule: 'version-publiee',
-    message: 'La version demandée de la procédure est publiée.',
+    asks: 'La version demandée de la procédure doit être publiée.',
+    holds: 'La version demandée de la procédure est publiée.',
+    fails: (version) => ({ message: `La version ${version} de la procédure n'est pas publiée.` }),
     field: 'version',
-  },
-  other: {
+  }),
+  other: rule<number>({
     rule: 'version-autre',
-    message: "La version demandée n'est pas celle que le dossier suit déjà.",
+    asks: 'La version demandée doit être une autre que celle que le dossier suit déjà.',
+    holds: "La version demandée n'est pas celle que le dossier suit déjà.",
+    fails: (version) => ({ message: `Le dossier suit déjà la version ${version} de la procédure.` }),
     field: 'version',
-  },
-  underway: {
+  }),
+  underway: rule<string>({
     rule: 'dossier-en-cours',
-    message: "Le dossier n'est pas à une étape finale.",
-  },
-  replaysThere: {
+    asks: 'Le dossier ne doit pas être à une étape finale.',
+    holds: "Le dossier n'est pas à une étape finale.",
+    fails: (label) => ({ message: `Le dossier est à une étape finale : « ${label} ».` }),
+  }),
+  replaysThere: rule<NoLonger>({
     rule: 'historique-rejouable',
-    message: "L'historique entier se rejoue sans refus sous la version demandée.",
-  },
-} as const satisfies Record<string, Rule>;
+    asks: "L'historique entier doit se rejouer sans refus sous la version demandée.",
+    holds: "L'historique entier se rejoue sans refus sous la version demandée.",
+    fails: noLonger("Sous la version demandée, l'historique ne se rejoue plus"),
+  }),
+} as const;
 
-function rulesOf(type: string): Rule[] {
+/** What is said of a rule beside the machine that fails for what it concerns. */
+export function brokenBeside<About>({ rule, fails, field }: RuleBeside<About>, about: About): BrokenRule {
+  return { rule, ...fails(about), ...(field === undefined ? {} : { field }) };
+}
+
+function rulesOf(type: string): (Statement & { rule: string })[] {
   const { known, standing, opening, sameTarget, replays, published, other, underway, replaysThere } = RULES;
   if (type === VERSION_CHANGE) return [published, other, underway, replaysThere, DATE_RULES.future];
   if (type === ANNULMENT) return [known, opening, standing, replays, DATE_RULES.future];
@@ -66,6 +128,6 @@ export function possibleBeside({ workflow, state }: Situation, { roles }: Reader
       label,
       by,
       allowed: by.some((role) => roles.includes(role)),
-      rules: rulesOf(type).map(({ rule, message }) => ({ rule, message, holds: null })),
+      rules: rulesOf(type).map(({ rule, asks }) => ({ rule, message: asks, holds: null })),
     }));
 }

@@ -1,6 +1,6 @@
-import type { CalendarDate } from './dates.ts';
+import { type CalendarDate, inFrench } from './dates.ts';
 import type { Fact } from './fact.ts';
-import type { Author, Rule } from './workflow.ts';
+import type { Author, Item, Statement } from './workflow.ts';
 
 /** A fact that the state accepts, whether the caller may propose it, and its whole checklist. */
 export type Possible = {
@@ -8,8 +8,11 @@ export type Possible = {
   label: string;
   by: readonly string[];
   allowed: boolean;
-  rules: { rule: string; message: string; holds: boolean | null }[];
+  rules: CheckedRule[];
 };
+
+/** A rule of a checklist, by the sentence that is true of it: what it asks while nothing is known (`holds: null`). */
+export type CheckedRule = { rule: string; message: string; holds: boolean | null; items?: readonly Item[] };
 
 /** For whom a checklist is made. */
 export type Reader = {
@@ -20,21 +23,28 @@ export type Reader = {
   today: CalendarDate;
 };
 
+/** A rule on the date of a fact, and what it says when that date breaks it. */
+type DateRule = Statement & { rule: string; fails: (effectiveAt: CalendarDate, bound: CalendarDate) => string };
+
 /** The rules of dates that hold for every fact (procedure, rule 4.2). */
-export const DATE_RULES: Record<'future' | 'order', Rule> = {
+export const DATE_RULES: Record<'future' | 'order', DateRule> = {
   future: {
     rule: 'date-non-future',
-    message: "La date d'effet n'est pas dans le futur.",
-    needs: ['date'],
+    asks: "La date d'effet ne doit pas être dans le futur.",
+    holds: "La date d'effet n'est pas dans le futur.",
+    fails: (effectiveAt, today) =>
+      `La date d'effet (${inFrench(effectiveAt)}) est dans le futur : nous sommes le ${inFrench(today)}.`,
   },
   order: {
     rule: 'date-dans-l-ordre',
-    message: "La date d'effet n'est pas antérieure à celle d'un fait déjà enregistré.",
-    needs: ['date'],
+    asks: "La date d'effet ne doit pas être antérieure à celle d'un fait déjà enregistré.",
+    holds: "La date d'effet n'est pas antérieure à celle d'un fait déjà enregistré.",
+    fails: (effectiveAt, since) =>
+      `La date d'effet (${inFrench(effectiveAt)}) est antérieure à celle d'un fait déjà enregistré (${inFrench(since)}).`,
   },
 };
 
 /** The dates rules of a fact: free facts may carry any past date. */
-export function dateRules(fact: Fact): readonly Rule[] {
+export function dateRules(fact: Fact): readonly DateRule[] {
   return fact.free ? [DATE_RULES.future] : [DATE_RULES.future, DATE_RULES.order];
 }

@@ -1,13 +1,12 @@
-import { RULES } from './beside.ts';
+import { brokenBeside, type NoLonger, nameFact, RULES } from './beside.ts';
 import type { PublishedWorkflow } from './catalogue.ts';
 import { DATE_RULES } from './checklist.ts';
 import { ANNULMENT, type FaitRectifie, VERSION_CHANGE } from './corrections.ts';
 import type { CalendarDate } from './dates.ts';
-import type { BrokenRule, Decision } from './decide.ts';
+import { type BrokenRule, type Decision, toldReasons } from './decide.ts';
 import { asRead, fatesOf, type RecordedFact } from './fates.ts';
 import { type FindWorkflow, HistoryBroken, Reading } from './readings.ts';
 import type { Situation } from './situation.ts';
-import type { Rule } from './workflow.ts';
 
 /** The fact that a correction is about in the end: a correction may be corrected in turn. */
 export function rootOf(history: readonly RecordedFact[], id: string): RecordedFact | undefined {
@@ -27,6 +26,8 @@ export type Deliberation = {
   find: FindWorkflow;
   /** Whether a fact, by its id, is withheld from who proposes: it is not named in a refusal. */
   untold: (id: string) => boolean;
+  /** Members of the context that are withheld from who proposes: what rules read of them is not told. */
+  hidden: ReadonlySet<string>;
 };
 
 /**
@@ -37,74 +38,82 @@ export type Deliberation = {
 export function decideBeside(
   situation: Situation,
   proposal: RecordedFact,
-  { history, today, find, untold }: Deliberation,
+  { history, today, find, untold, hidden }: Deliberation,
 ): Decision {
   const state = situation.state.state;
-  const broken = (...rules: Rule[]): Decision => ({
-    accepted: false,
-    state,
-    reasons: rules.map(({ rule, message, field }) => ({ rule, message, ...(field === undefined ? {} : { field }) })),
-  });
+  const refused = (reasons: BrokenRule[]): Decision => ({ accepted: false, state, reasons });
   const unmet = proposal.type === VERSION_CHANGE ? unmetByVersion(situation, proposal, find) : unmetByTarget();
-  if (proposal.effectiveAt > today) unmet.push(DATE_RULES.future);
-  if (unmet.length > 0) return broken(...unmet);
+  const { future } = DATE_RULES;
+  if (proposal.effectiveAt > today)
+    unmet.push({ rule: future.rule, message: future.fails(proposal.effectiveAt, today) });
+  if (unmet.length > 0) return refused(unmet);
 
   const after = [...history, proposal];
   const workflow = inForce(after, find);
-  if (!workflow) return broken(RULES.published);
+  if (!workflow) return refused([brokenBeside(RULES.published, versionOf(after))]);
   const reading = new Reading(workflow, fatesOf(after), true);
   try {
     for (const fact of after) reading.take(fact);
   } catch (fault) {
     if (!(fault instanceof HistoryBroken)) throw fault;
-    return { accepted: false, state, reasons: [noLonger(workflow, fault, untold)] };
+    const rule = proposal.type === VERSION_CHANGE ? RULES.replaysThere : RULES.replays;
+    return refused([brokenBeside(rule, noLonger(workflow, fault, { untold, hidden }))]);
   }
   const next = reading.situation;
   return { accepted: true, next, from: state, to: next.state.state };
 
-  function unmetByTarget(): Rule[] {
-    const target = history.find(({ id }) => id === proposal.target);
-    if (!target) return [RULES.known];
-    const rules: Rule[] = [];
-    if (fatesOf(history).get(target.id)?.kind === 'annulled') rules.push(RULES.standing);
-    if (proposal.type === ANNULMENT && situation.workflow.facts.get(target.type)?.opens) rules.push(RULES.opening);
+  function unmetByTarget(): BrokenRule[] {
+    const revision = history.findIndex(({ id }) => id === proposal.target);
+    const target = history[revision];
+    if (!target) return [brokenBeside(RULES.known, (proposal.data as { fait: string }).fait)];
+    const { workflow } = situation;
+    const named = nameFact(workflow, target, revision);
+    const reasons: BrokenRule[] = [];
+    if (fatesOf(history).get(target.id)?.kind === 'annulled') reasons.push(brokenBeside(RULES.standing, named));
+    if (proposal.type === ANNULMENT && workflow.facts.get(target.type)?.opens)
+      reasons.push(brokenBeside(RULES.opening, named));
     const should = (proposal.data as Partial<FaitRectifie>).donnees;
-    if (proposal.type !== ANNULMENT && target.target !== undefined && should?.fait !== target.target)
-      rules.push(RULES.sameTarget);
-    return rules;
+    if (proposal.type !== ANNULMENT && target.target !== undefined && should?.fait !== target.target) {
+      const at = history.findIndex(({ id }) => id === target.target);
+      const fact = nameFact(workflow, history[at] as RecordedFact, at);
+      reasons.push(brokenBeside(RULES.sameTarget, { fact, named: should?.fait as string | undefined }));
+    }
+    return reasons;
   }
 }
 
-function unmetByVersion({ workflow, state }: Situation, proposal: RecordedFact, find: FindWorkflow): Rule[] {
+function unmetByVersion({ workflow, state }: Situation, proposal: RecordedFact, find: FindWorkflow): BrokenRule[] {
   const { version } = proposal.data as { version: number };
-  const rules: Rule[] = [];
-  if (!find(workflow.name, version)) rules.push(RULES.published);
-  if (version === workflow.version) rules.push(RULES.other);
-  if (state.final) rules.push(RULES.underway);
-  return rules;
+  const reasons: BrokenRule[] = [];
+  if (!find(workflow.name, version)) reasons.push(brokenBeside(RULES.published, version));
+  if (version === workflow.version) reasons.push(brokenBeside(RULES.other, version));
+  if (state.final) reasons.push(brokenBeside(RULES.underway, state.label));
+  return reasons;
 }
 
-/** The workflow that a history ends under, once its corrections are read: the latest change of version that stands. */
-function inForce(history: readonly RecordedFact[], find: FindWorkflow): PublishedWorkflow | undefined {
+/** The version that a history ends under, once its corrections are read: the latest change of version that stands. */
+function versionOf(history: readonly RecordedFact[]): number {
   const fates = fatesOf(history);
-  let { name, version } = (history[0] as RecordedFact).workflow;
+  let { version } = (history[0] as RecordedFact).workflow;
   for (const fact of history)
     if (fact.type === VERSION_CHANGE) {
       const read = asRead(fact, fates.get(fact.id));
       if (read) version = (read.data as { version: number }).version;
     }
-  return find(name, version);
+  return version;
+}
+
+function inForce(history: readonly RecordedFact[], find: FindWorkflow): PublishedWorkflow | undefined {
+  return find((history[0] as RecordedFact).workflow.name, versionOf(history));
 }
 
 function noLonger(
   workflow: PublishedWorkflow,
   { fact, revision, reasons }: HistoryBroken,
-  untold: Deliberation['untold'],
-): BrokenRule {
-  const label = workflow.facts.get(fact.type)?.label ?? fact.type;
-  const why = reasons.map(({ message }) => message).join(' ');
-  const where = untold(fact.id)
-    ? 'un fait qui ne vous est pas communiqué serait refusé.'
-    : `le fait ${revision}, « ${label} » du ${fact.effectiveAt}, serait refusé. ${why}`;
-  return { rule: RULES.replays.rule, message: `L'historique ainsi lu ne se rejoue plus : ${where}` };
+  { untold, hidden }: Pick<Deliberation, 'untold' | 'hidden'>,
+): NoLonger {
+  if (untold(fact.id)) return { why: [] };
+  // What a rule asks is no reason why it fails: one who may not know is told that there is one.
+  const why = toldReasons(workflow, reasons, hidden).filter((told, index) => told === reasons[index]);
+  return { fact: nameFact(workflow, fact, revision), why };
 }

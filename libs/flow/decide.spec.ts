@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { and, assign, setup } from 'xstate';
-import { decide, possible, waitsFor } from './decide.ts';
+import { decide, possible, toldReasons, waitsFor } from './decide.ts';
 import { mermaid, waysOf } from './describe.ts';
 import { defineFact, factsOf } from './fact.ts';
 import { DateField, OneOf, Text } from './fields.ts';
@@ -120,14 +120,40 @@ const permis = defineWorkflow({
   machine,
   facts: factsOf({ PermisDemande, PermisNote, PermisControle, PermisAccorde, PermisRevu, PermisAbandonne }),
   reasons: {
-    controle: { message: 'Un contrôle a eu lieu.', reads: ['controle'], awaits: ['agent'] },
-    'controle-bon': { message: 'Le contrôle est bon.', reads: ['controle'] },
-    'autre-personne': { message: "L'auteur n'est pas celui du contrôle.", needs: ['actor'] },
-    'a-venir': { message: 'La date est à venir.', needs: ['payload', 'date'], field: 'jusquAu' },
+    controle: {
+      asks: 'Un contrôle doit avoir eu lieu.',
+      holds: 'Un contrôle a eu lieu.',
+      fails: () => "Aucun contrôle n'a eu lieu.",
+      reads: ['controle'],
+      awaits: ['agent'],
+    },
+    'controle-bon': {
+      asks: 'Le contrôle doit être bon.',
+      holds: 'Le contrôle est bon.',
+      fails: ({ controle }: Context) => ({
+        message: `Le contrôle est ${controle}.`,
+        items: [{ kind: 'controle', id: 'K1', label: `le contrôle ${controle}` }],
+      }),
+      reads: ['controle'],
+    },
+    'autre-personne': {
+      asks: "L'auteur ne doit pas être celui du contrôle.",
+      holds: "L'auteur n'est pas celui du contrôle.",
+      fails: (_: Context, { actor }: Happening) => `${actor.sub} est l'auteur du contrôle.`,
+      needs: ['actor'],
+    },
+    'a-venir': {
+      asks: 'La date doit être à venir.',
+      holds: 'La date est à venir.',
+      fails: (_: Context, { data }: Happening<PermisAccorde>) => `Le ${data.jusquAu} est passé.`,
+      needs: ['payload', 'date'],
+      field: 'jusquAu',
+    },
     'apres-2025': {
-      message: 'La date est postérieure à 2025.',
+      asks: 'La date doit être postérieure à 2025.',
+      holds: 'La date est postérieure à 2025.',
+      fails: ({ faits }: Context) => `La date n'est pas postérieure à 2025. Faits : ${faits}.`,
       needs: ['date'],
-      detail: ({ faits }: Context) => (faits > 1 ? `Faits : ${faits}.` : undefined),
     },
   },
   routing: ['etait-accorde', 'etait-en-examen'],
@@ -187,11 +213,12 @@ describe('une décision', () => {
       reasons: [
         {
           rule: 'date-dans-l-ordre',
-          message: "La date d'effet (2025-06-01) est antérieure à celle d'un fait déjà enregistré (2026-01-10).",
+          message:
+            "La date d'effet (1er juin 2025) est antérieure à celle d'un fait déjà enregistré (10 janvier 2026).",
         },
-        { rule: 'controle', message: 'Un contrôle a eu lieu.' },
-        { rule: 'a-venir', message: 'La date est à venir.', field: 'jusquAu' },
-        { rule: 'apres-2025', message: 'La date est postérieure à 2025.' },
+        { rule: 'controle', message: "Aucun contrôle n'a eu lieu." },
+        { rule: 'a-venir', message: 'Le 2025-01-01 est passé.', field: 'jusquAu' },
+        { rule: 'apres-2025', message: "La date n'est pas postérieure à 2025. Faits : 1." },
       ],
     });
     expect(rules(after(DEMANDE, CONTROLE), { ...ACCORDE, effectiveAt: '2025-12-31' })).toEqual([
@@ -325,10 +352,45 @@ describe('ce qui est possible', () => {
     expect(checklist(after(DEMANDE, CONTROLE), 'demandeur')).toMatchObject({ controle: null, 'controle-bon': null });
   });
 
-  test('ajoute à la phrase les détails que l’état donne', () => {
-    const message = (situation: Situation) => possible(situation, reader('chef'))[2]?.rules[4]?.message;
-    expect(message(after(DEMANDE))).toBe('La date est postérieure à 2025.');
-    expect(message(after(DEMANDE, CONTROLE))).toBe('La date est postérieure à 2025. Faits : 2.');
+  test('dit de chaque règle la phrase qui est vraie, et de quoi elle parle', () => {
+    const regle = (situation: Situation, role: string, rule: string, today = TODAY) =>
+      possible(situation, { ...reader(role), today })[2]?.rules.find((one) => one.rule === rule);
+    const mauvais = after(DEMANDE, past('permis.controle', { resultat: 'mauvais' }));
+    expect(regle(after(DEMANDE, CONTROLE), 'chef', 'controle-bon')).toEqual({
+      rule: 'controle-bon',
+      message: 'Le contrôle est bon.',
+      holds: true,
+    });
+    expect(regle(mauvais, 'chef', 'controle-bon')).toEqual({
+      rule: 'controle-bon',
+      message: 'Le contrôle est mauvais.',
+      holds: false,
+      items: [{ kind: 'controle', id: 'K1', label: 'le contrôle mauvais' }],
+    });
+    expect(regle(mauvais, 'demandeur', 'controle-bon')).toEqual({
+      rule: 'controle-bon',
+      message: 'Le contrôle doit être bon.',
+      holds: null,
+    });
+    const jadis = after(past('permis.demande', { qui: 'Anne', quoi: 'pont' }, '2025-01-10'));
+    const avant = (facts: PastFact[]) => regle(facts.reduce(fold, jadis), 'chef', 'apres-2025', '2025-12-31')?.message;
+    const encore = past('permis.controle', { resultat: 'bon' }, '2025-01-10');
+    expect(avant([])).toBe("La date n'est pas postérieure à 2025. Faits : 1.");
+    expect(avant([encore])).toBe("La date n'est pas postérieure à 2025. Faits : 2.");
+  });
+
+  test('ne dit pas à qui elle est cachée ce que lit une règle qui refuse', () => {
+    const decision = decide(
+      after(DEMANDE, past('permis.controle', { resultat: 'mauvais' })),
+      past('permis.accorde', { jusquAu: '2020-01-01' }, '2026-02-01', 'chef-1'),
+      TODAY,
+    );
+    if (decision.accepted) throw new Error('It is accepted.');
+    expect(toldReasons(permis, decision.reasons, new Set())).toEqual(decision.reasons);
+    expect(toldReasons(permis, decision.reasons, new Set(['controle']))).toEqual([
+      { rule: 'controle-bon', message: 'Le contrôle doit être bon.' },
+      { rule: 'a-venir', message: 'Le 2020-01-01 est passé.', field: 'jusquAu' },
+    ]);
   });
 
   test('dit qui le dossier attend : qui peut le faire avancer, ou rendre vraie une règle', () => {

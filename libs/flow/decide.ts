@@ -1,13 +1,16 @@
 import { getNextTransitions } from 'xstate';
 import { possibleBeside } from './beside.ts';
-import { DATE_RULES, dateRules, type Possible, type Reader } from './checklist.ts';
+import { type CheckedRule, DATE_RULES, dateRules, type Possible, type Reader } from './checklist.ts';
 import type { CalendarDate } from './dates.ts';
 import type { Fact } from './fact.ts';
 import { crossing, fold, type PastFact, type Situation } from './situation.ts';
-import type { Candidate, Happening, Rule, StateSpec } from './workflow.ts';
+import type { Candidate, Failing, Happening, Item, Rule, StateSpec, Workflow } from './workflow.ts';
 
-/** One rule that a proposal breaks. `field` is the payload's field it is about, where there is one. */
-export type BrokenRule = { rule: string; message: string; field?: string };
+/**
+ * One rule that a proposal breaks, and what is wrong. `field` is the payload's field it is about, `items` what the
+ * sentence names, where there are such.
+ */
+export type BrokenRule = { rule: string; message: string; field?: string; items?: readonly Item[] };
 
 /** The answer to a proposal: accepted, with the situation after it; or refused, with every rule that failed. */
 export type Decision =
@@ -34,10 +37,10 @@ export function holds(situation: Situation, rule: Rule, event: Happening): boole
   return guardHolds(situation, rule.rule, event);
 }
 
-/** A rule's sentence in this situation. */
-export function sentence(situation: Situation, { message, detail }: Rule): string {
-  const details = detail?.(situation.snapshot.context as never);
-  return details ? `${message} ${details}` : message;
+/** What is wrong where a rule fails for this event in this situation. */
+function failing({ snapshot }: Situation, rule: Rule, event: Happening): Failing {
+  const said = rule.fails(snapshot.context as never, event as never);
+  return typeof said === 'string' ? { message: said } : said;
 }
 
 /**
@@ -51,13 +54,13 @@ export function decide(situation: Situation, proposal: PastFact, today: Calendar
   if (!way) return { accepted: false, state, reasons: [unexpected(situation, fact)] };
 
   const reasons: BrokenRule[] = [];
-  if (proposal.effectiveAt > today) reasons.push(broken(situation, DATE_RULES.future));
-  if (!fact.free && situation.since !== null && proposal.effectiveAt < situation.since)
-    reasons.push({
-      rule: DATE_RULES.order.rule,
-      message: `La date d'effet (${proposal.effectiveAt}) est antérieure à celle d'un fait déjà enregistré (${situation.since}).`,
-    });
-  for (const rule of way.rules) if (!holds(situation, rule, proposal)) reasons.push(broken(situation, rule));
+  const { future, order } = DATE_RULES;
+  const { effectiveAt } = proposal;
+  const { since } = situation;
+  if (effectiveAt > today) reasons.push({ rule: future.rule, message: future.fails(effectiveAt, today) });
+  if (!fact.free && since !== null && effectiveAt < since)
+    reasons.push({ rule: order.rule, message: order.fails(effectiveAt, since) });
+  for (const rule of way.rules) if (!holds(situation, rule, proposal)) reasons.push(broken(situation, rule, proposal));
   if (reasons.length === 0 && situation.shadow) {
     const shadowed = decide(situation.shadow, proposal, today);
     if (!shadowed.accepted) reasons.push(...shadowed.reasons);
@@ -69,9 +72,26 @@ export function decide(situation: Situation, proposal: PastFact, today: Calendar
   return { accepted: true, next, from: state, to: next.state.state, ...(crosses === undefined ? {} : { crosses }) };
 }
 
-function broken(situation: Situation, rule: Rule): BrokenRule {
+function broken(situation: Situation, rule: Rule, event: Happening): BrokenRule {
   const { field } = rule;
-  return { rule: rule.rule, message: sentence(situation, rule), ...(field === undefined ? {} : { field }) };
+  return { rule: rule.rule, ...failing(situation, rule, event), ...(field === undefined ? {} : { field }) };
+}
+
+/**
+ * Reasons as they may be told to one from whom these members of the context are withheld: of a rule that reads one of
+ * them, what it asks, and nothing of what the dossier holds.
+ */
+export function toldReasons(
+  { reasons: rules }: Workflow,
+  reasons: readonly BrokenRule[],
+  hidden: ReadonlySet<string>,
+): BrokenRule[] {
+  return reasons.map((reason) => {
+    const rule = Object.hasOwn(rules, reason.rule) ? rules[reason.rule] : undefined;
+    if (!rule || !readsHidden(rule, hidden)) return reason;
+    const { field } = reason;
+    return { rule: reason.rule, message: rule.asks, ...(field === undefined ? {} : { field }) };
+  });
 }
 
 function unexpected({ state }: Situation, fact: Fact): BrokenRule {
@@ -109,8 +129,9 @@ function marksOf(situation: Situation, reader: Reader): string {
     const rules = wayOf(situation, event)?.rules;
     marks += rules ? '|' : '-';
     for (const rule of rules ?? []) {
-      marks += verdict(situation, rule, event, reader);
-      if (rule.detail && !isHidden(rule, reader)) marks += sentence(situation, rule);
+      const { holds, message, items } = checked(situation, rule, event, reader);
+      marks += holds;
+      if (holds === false) marks += message + (items ? JSON.stringify(items) : '');
     }
   }
   return marks;
@@ -128,14 +149,22 @@ function checklist(situation: Situation, reader: Reader): Possible[] {
       label: fact.label,
       by: fact.by,
       allowed: fact.by.some((role) => reader.roles.includes(role)),
-      rules: [...way.rules, ...dateRules(fact)].map((rule) => ({
-        rule: rule.rule,
-        message: isHidden(rule, reader) ? rule.message : sentence(situation, rule),
-        holds: verdict(situation, rule, event, reader),
-      })),
+      rules: [
+        ...way.rules.map((rule) => checked(situation, rule, event, reader)),
+        ...dateRules(fact).map(({ rule, asks }) => ({ rule, message: asks, holds: null })),
+      ],
     });
   }
   return list;
+}
+
+/** A rule as a checklist shows it: by the sentence that is true. */
+function checked(situation: Situation, rule: Rule, event: Happening, reader: Reader): CheckedRule {
+  const holdsNow = verdict(situation, rule, event, reader);
+  if (holdsNow !== false) return { rule: rule.rule, message: holdsNow ? rule.holds : rule.asks, holds: holdsNow };
+  // It may hold for the author and fail only for who corrected a fact in the author's place.
+  const failed = situation.shadow && holds(situation, rule, event) ? situation.shadow : situation;
+  return { rule: rule.rule, ...failing(failed, rule, event), holds: false };
 }
 
 function unknownPayload(type: string, { author, today }: Reader): Happening {
@@ -149,15 +178,14 @@ function unknownPayload(type: string, { author, today }: Reader): Happening {
  */
 function verdict(situation: Situation, rule: Rule, event: Happening, reader: Reader): boolean | null {
   const { needs = [] } = rule;
-  if (isHidden(rule, reader) || needs.includes('payload') || needs.includes('lookup')) return null;
-  if (!(rule.rule in situation.workflow.machine.implementations.guards)) return null;
+  if (readsHidden(rule, reader.hidden) || needs.includes('payload') || needs.includes('lookup')) return null;
   const today = holds(situation, rule, event) && (!situation.shadow || holds(situation.shadow, rule, event));
   if (!needs.includes('date')) return today;
   const earliest = { ...event, effectiveAt: situation.since ?? event.effectiveAt };
   return holds(situation, rule, earliest) === today ? today : null;
 }
 
-function isHidden({ reads }: Rule, { hidden }: Reader): boolean {
+function readsHidden({ reads }: Pick<Rule, 'reads'>, hidden: ReadonlySet<string>): boolean {
   return reads?.some((member) => hidden.has(member)) ?? false;
 }
 

@@ -7,6 +7,7 @@ export type Way = {
   from: string | null;
   to: string;
   fact: string;
+  /** `message`: what the rule asks. */
   rules: { rule: string; message: string }[];
 };
 
@@ -19,7 +20,7 @@ export function waysOf(workflow: Workflow): Way[] {
 
 function way({ state }: StateSpec, fact: string, { target, rules }: Candidate): Way {
   const from = state === '' ? null : state;
-  return { from, to: target ?? state, fact, rules: rules.map(({ rule, message }) => ({ rule, message })) };
+  return { from, to: target ?? state, fact, rules: rules.map(({ rule, asks }) => ({ rule, message: asks })) };
 }
 
 /** The facts that lead from one state to another, as a Mermaid state diagram; facts that stay are left out. */

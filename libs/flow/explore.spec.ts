@@ -95,13 +95,15 @@ function demande(guards: Record<string, Guard> = {}): Workflow {
     ...{ name: 'demande', version: 1, label: 'Demande', machine, parties: {}, keyed: [], versionChangedBy: [] },
     facts: factsOf({ ...facts, DemandeAcceptee, DemandeAbandonnee }),
     reasons: {
-      'deux-pieces': { message: 'Deux pièces sont tenues.' },
-      'pause-finie': { message: 'La pause est finie.', needs: ['date'] },
-      'piece-tenue': { message: 'La pièce est tenue.', needs: ['payload'] },
+      'deux-pieces': regle('Deux pièces sont tenues.'),
+      'pause-finie': { ...regle('La pause est finie.'), needs: ['date'] },
+      'piece-tenue': { ...regle('La pièce est tenue.'), needs: ['payload'] },
     },
     roles: { agent: { label: 'Agent', sees: 'all' }, chef: { label: 'Chef', sees: 'all' } },
   });
 }
+
+const regle = (holds: string) => ({ asks: `Règle : ${holds}`, holds, fails: () => `Non : ${holds}` });
 
 const tenues = ({ pieces }: Context) => Object.keys(pieces).filter((piece) => pieces[piece] === 'recue');
 

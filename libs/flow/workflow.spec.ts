@@ -44,13 +44,15 @@ function machine(
   return made as AnyStateMachine;
 }
 
+const regle = (holds: string) => ({ asks: `Il faut : ${holds}`, holds, fails: () => `Non : ${holds}` });
+
 const spec: WorkflowSpec = {
   name: 'demande',
   version: 1,
   label: 'Demande',
   machine: machine(),
   facts,
-  reasons: { prete: { message: 'La demande est prête.' } },
+  reasons: { prete: regle('La demande est prête.') },
   roles: { agent: { label: 'Agent', sees: 'all' } },
   versionChangedBy: [],
   parties: {},
@@ -67,7 +69,7 @@ describe('une procédure', () => {
       { target: 'demande.ouverte', rules: [], routes: [] },
     ]);
     expect(workflow.states.get('demande.ouverte')?.accepts.get('demande.close')).toEqual([
-      { target: 'close', rules: [{ rule: 'prete', message: 'La demande est prête.' }], routes: [] },
+      { target: 'close', rules: [{ rule: 'prete', ...spec.reasons.prete }], routes: [] },
     ]);
   });
 
@@ -102,13 +104,18 @@ describe('une procédure qui pourrait se taire ou se tromper est refusée :', ()
     ['un délai', { machine: machine({ ouverte: { after: { 1000: anonymous } } }) }, 'does something without a fact'],
     ['une garde sans phrase', { reasons: {} }, 'the guard « prete » has no sentence'],
     [
+      'une garde sans phrase pour le cas où elle échoue',
+      { reasons: { prete: { asks: 'Prête ?', holds: 'Prête.' } as never } },
+      'the guard « prete » does not say « fails »',
+    ],
+    [
       'une phrase sans garde',
-      { reasons: { ...spec.reasons, vaine: { message: 'Vaine.' } } },
+      { reasons: { ...spec.reasons, vaine: regle('Vaine.') } },
       '« vaine », which guards nothing',
     ],
     [
       'une garde qui n’est pas écrite',
-      { machine: machine(close({ guard: 'absente' })), reasons: { absente: { message: 'A.' } } },
+      { machine: machine(close({ guard: 'absente' })), reasons: { absente: regle('A.') } },
       'the guard « absente » of demande.close is not written',
     ],
     ['une garde anonyme', { machine: machine(close({ guard: () => true })) }, 'a guard of demande.close'],
@@ -171,12 +178,12 @@ describe('une procédure qui pourrait se taire ou se tromper est refusée :', ()
     ['un rôle hérité de tout objet', { parties: { constructor: [] } }, 'parties names the role constructor'],
     [
       'une règle qui attend un rôle inconnu',
-      { reasons: { prete: { message: 'P.', awaits: ['chef'] } } },
+      { reasons: { prete: { ...regle('P.'), awaits: ['chef'] } } },
       'the rule prete names the role chef',
     ],
     [
       'une règle qui lit ce qui n’existe pas',
-      { reasons: { prete: { message: 'P.', reads: ['avis'] } } },
+      { reasons: { prete: { ...regle('P.'), reads: ['avis'] } } },
       'the rule prete names avis, which the context has not',
     ],
     [

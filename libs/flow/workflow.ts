@@ -24,12 +24,28 @@ export type Happening<D = unknown> = {
 /** What a guard needs besides the state: what of it must be known before it can be said to hold. */
 export type Need = 'payload' | 'date' | 'actor' | 'lookup';
 
+/** Something that a failed rule is about, which can be looked up: a finding, an audit, an earlier fact of the history. */
+export type Item = { kind: string; id: string; label: string };
+
+/** What is wrong where a rule fails, and the things that the sentence names. */
+export type Failing = { message: string; items?: readonly Item[] };
+
+/** A rule in French sentences that can be quoted, whether or not it is known to hold. */
+export type Statement = {
+  /** What it asks, which claims nothing of the dossier: « Aucune non-conformité majeure ne doit rester ouverte. » */
+  asks: string;
+  /** What is true while it holds: « Aucune non-conformité majeure n'est ouverte. » */
+  holds: string;
+};
+
 /** What an evaluator is told of a named guard. */
-export type Reason = {
-  /** The rule as a French sentence that can be quoted. */
-  message: string;
-  /** What the state adds to the sentence: « Pièces manquantes : reseaux. ». Not for rules that read withheld members. */
-  detail?: (context: never) => string | undefined;
+export type Reason = Statement & {
+  /**
+   * What is true while it fails, from what the dossier remembers and what the fact says: « 1 non-conformité majeure est
+   * ouverte : C2 (10.5.a). ». A rule that needs no payload is given a fact without one. Those from whom one of `reads` is
+   * withheld are told what the rule asks instead.
+   */
+  fails: (context: never, fact: never) => string | Failing;
   /** Empty: the state alone decides. */
   needs?: readonly Need[];
   /** Members of the context that it reads, when some are withheld from some. */
@@ -130,6 +146,8 @@ export function defineWorkflow(spec: WorkflowSpec): Workflow {
 
   const rule = (name: string): Rule => {
     const reason = spec.reasons[name] ?? fail(`the guard « ${name} » has no sentence`);
+    for (const said of ['asks', 'holds', 'fails'] as const)
+      if (!reason[said]) fail(`the guard « ${name} » does not say « ${said} »`);
     return { rule: name, ...reason };
   };
 

@@ -122,7 +122,7 @@ describe('la complétude de la candidature', () => {
   test('est refusée tant qu’une des six catégories manque, et dit laquelle', () => {
     const refus = given(depot, accuse, designe).when(completee).refused('pieces-completes');
     expect(refus).toMatchObject({
-      reasons: [{ message: 'Le dossier comporte les six catégories de pièces. Pièces manquantes : sous-traitants.' }],
+      reasons: [{ message: '1 catégorie de pièces manque : sous-traitants.' }],
     });
   });
 

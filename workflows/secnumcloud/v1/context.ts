@@ -6,8 +6,8 @@ type Strategie = { services: readonly string[]; phases: readonly string[] };
 
 export type Audit = { phase: string; du: CalendarDate; etat: 'planifie' | 'ouvert' | 'clos' };
 
-/** A finding, as much of it as rules need: `gravite` is null when the requirement is met. */
-export type Constat = { gravite: 'mineure' | 'majeure' | null; plan: boolean; leve: boolean };
+/** A finding, as much of it as rules and their sentences need: `gravite` is null when the requirement is met. */
+export type Constat = { exigence: string; gravite: 'mineure' | 'majeure' | null; plan: boolean; leve: boolean };
 
 /** What the machine remembers of a dossier: only what a rule needs, as JSON, `null` for what is not there. */
 export type Context = {

@@ -70,7 +70,7 @@ describe('un constat', () => {
 
   test("est relevé pendant l'audit", () => {
     const { context } = releve({}).leadsTo('j2.audits');
-    expect(context.constats).toEqual({ C2: { gravite: 'mineure', plan: false, leve: false } });
+    expect(context.constats).toEqual({ C2: { exigence: '9.5.b', gravite: 'mineure', plan: false, leve: false } });
     releve({ audit: 'A2' }).refused('audit-ouvert');
     given(...upTo('j2.audit-clos'))
       .when(fact('j2.constat-releve', { constat: 'C9' }))
@@ -105,7 +105,7 @@ describe('un constat', () => {
       .and(fact('j2.plan-d-action-remis', { constat }))
       .and(fact('j2.ecart-leve', { constat }));
     expect(Object.entries(leve.context.constats as object)).toEqual([
-      [constat, { gravite: 'mineure', plan: true, leve: true }],
+      [constat, { exigence: '9.5.b', gravite: 'mineure', plan: true, leve: true }],
     ]);
     leve.when(fact('j2.constat-releve', { constat })).refused('constat-nouveau');
   });
@@ -140,9 +140,7 @@ describe("le rapport d'évaluation", () => {
       .when(fact('j2.rapport-remis'))
       .refused('phases-auditees');
     expect(refus).toMatchObject({
-      reasons: [
-        { message: 'Chaque phase de la stratégie validée a un audit clos. Phases sans audit clos : paimpont.' },
-      ],
+      reasons: [{ message: "1 phase de la stratégie n'a pas d'audit clos : paimpont." }],
     });
     given(...upTo('j2.audit-clos', 2))
       .when(fact('j2.rapport-remis'))

@@ -12,7 +12,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { transition } from 'xstate';
 import { fact, OTHER, walkToJ3 } from '../../../test/walk.ts';
-import { DOSSIER, Given, type Proposal, TODAY } from './scenario.ts';
+import { assertSayWhatIsWrong, DOSSIER, Given, type Proposal, TODAY } from './scenario.ts';
 import { secnumcloud } from './workflow.ts';
 
 const seed = Number(process.env.JALON_SEED ?? Date.now() % 2 ** 31);
@@ -55,9 +55,10 @@ function proposal({ situation }: Given, { type: number, id, id2, days, turn }: C
 }
 
 describe(`au hasard (graine ${seed}, à reprendre par JALON_SEED)`, () => {
-  test('rejouer ce qui a été accepté mène à la même situation', () => {
+  test('rejouer ce qui a été accepté mène à la même situation, et aucun refus ne dit le contraire de ce qui est', () => {
     let accepted = 0;
     const reached = new Set<string>();
+    const broken = new Set<string>();
     fc.assert(
       fc.property(fc.nat(walkToJ3().length), fc.array(choice, { minLength: 20, maxLength: 120 }), (start, choices) => {
         let dossier = new Given(beginning(secnumcloud));
@@ -74,6 +75,8 @@ describe(`au hasard (graine ${seed}, à reprendre par JALON_SEED)`, () => {
           if (!dated) expect(native === before.snapshot).toBe(!decision.accepted);
           if (!decision.accepted) {
             expect(decision.reasons.length).toBeGreaterThan(0);
+            assertSayWhatIsWrong(before, happening, decision.reasons);
+            for (const { rule } of decision.reasons) broken.add(rule);
             return;
           }
           expect(native.value).toEqual(decision.next.snapshot.value);
@@ -97,5 +100,6 @@ describe(`au hasard (graine ${seed}, à reprendre par JALON_SEED)`, () => {
     expect(accepted).toBeGreaterThan(500);
     // Walks start all along the way to J3: whatever the seed, they do not stay where they began.
     expect(reached.size).toBeGreaterThan(LONG ? 15 : 8);
+    expect(broken.size).toBeGreaterThan(LONG ? 25 : 12);
   });
 });

@@ -34,12 +34,13 @@ describe('ce qui est possible', () => {
       rules: [
         {
           rule: 'pieces-completes',
-          message: 'Le dossier comporte les six catégories de pièces. Pièces manquantes : sous-traitants.',
+          message: '1 catégorie de pièces manque : sous-traitants.',
           holds: false,
+          items: [{ kind: 'piece', id: 'sous-traitants', label: 'sous-traitants' }],
         },
-        { rule: 'accuse-emis', message: "L'accusé de réception a été émis.", holds: false },
-        { rule: 'charge-designe', holds: false },
-        { rule: 'date-non-future', holds: null },
+        { rule: 'accuse-emis', message: "L'accusé de réception n'a pas encore été émis.", holds: false },
+        { rule: 'charge-designe', message: "Aucun chargé de qualification n'est désigné.", holds: false },
+        { rule: 'date-non-future', message: "La date d'effet ne doit pas être dans le futur.", holds: null },
         { rule: 'date-dans-l-ordre', holds: null },
       ],
     });
@@ -52,6 +53,28 @@ describe('ce qui est possible', () => {
       'pieces-completes': true,
       'accuse-emis': true,
       'charge-designe': true,
+    });
+  });
+
+  test('dit de chaque règle la phrase qui est vraie', () => {
+    const encoreOuvert = given(...upTo('j2.rapport-remis').filter(({ type }) => type !== 'j2.ecart-leve'));
+    const regle = (role: string) => liste(encoreOuvert, role, 'j2.rapport-accepte').rules[0];
+    expect(regle('charge-de-qualification')).toEqual({
+      rule: 'aucun-ecart-majeur-ouvert',
+      message: '1 non-conformité majeure est ouverte : C3 (13.2.a).',
+      holds: false,
+      items: [{ kind: 'constat', id: 'C3', label: 'C3 (13.2.a)' }],
+    });
+    expect(regle('abonne')).toEqual({
+      rule: 'aucun-ecart-majeur-ouvert',
+      message: 'Aucune non-conformité majeure ne doit rester ouverte.',
+      holds: null,
+    });
+    const sans = liste(given(...upTo('j2.rapport-remis')), 'charge-de-qualification', 'j2.rapport-accepte').rules[0];
+    expect(sans).toEqual({
+      rule: 'aucun-ecart-majeur-ouvert',
+      message: "Aucune non-conformité majeure n'est ouverte.",
+      holds: true,
     });
   });
 
@@ -152,7 +175,8 @@ describe('les règles', () => {
   });
 
   test('sont des phrases françaises : majuscule, point, apostrophe droite', () => {
-    for (const [rule, { message }] of regles)
-      expect([rule, message]).toEqual([rule, expect.stringMatching(/^[A-ZÀÉ].*\.$/)]);
+    for (const [rule, { asks, holds }] of regles)
+      for (const message of [asks, holds])
+        expect([rule, message]).toEqual([rule, expect.stringMatching(/^[A-ZÀÉ][^’]*\.$/)]);
   });
 });

@@ -65,8 +65,6 @@ const setConstat = (change: Partial<Constat>) =>
     constats: { ...constats, [constat]: { ...(constats[constat] as Constat), ...change } },
   }));
 
-const CONFORME: Constat = { gravite: null, plan: false, leve: false };
-
 const guards = {
   // Candidature
   'referentiel-connu': rule<CandidatureDeposee>((_, { data }) => estConnu(data.referentiel)),
@@ -105,9 +103,10 @@ const guards = {
   'gravite-d-une-non-conformite': rule<J2ConstatReleve>(
     (_, { data }) => (data.verdict === 'non-conforme') === (data.gravite !== undefined),
   ),
-  'ecart-ouvert': rule<{ constat: string }>(({ constats }, { data }) =>
-    estOuvert(entree(constats, data.constat) ?? CONFORME),
-  ),
+  'ecart-ouvert': rule<{ constat: string }>(({ constats }, { data }) => {
+    const constat = entree(constats, data.constat);
+    return constat !== undefined && estOuvert(constat);
+  }),
   'phases-auditees': rule((dossier) => phasesNonAuditees(dossier).length === 0),
   'aucun-audit-ouvert': rule((dossier) => auditsOuverts(dossier).length === 0),
   'aucun-ecart-majeur-ouvert': rule(
@@ -212,8 +211,8 @@ const actions = {
   })),
   'ouvrir-l-audit': setAudit('ouvert'),
   'clore-l-audit': setAudit('clos'),
-  'relever-le-constat': remember<J2ConstatReleve>(({ constats }, { data: { constat, gravite } }) => ({
-    constats: { ...constats, [constat]: gravite ? { gravite, plan: false, leve: false } : CONFORME },
+  'relever-le-constat': remember<J2ConstatReleve>(({ constats }, { data: { constat, exigence, gravite = null } }) => ({
+    constats: { ...constats, [constat]: { exigence, gravite, plan: false, leve: false } },
   })),
   'retenir-le-plan-d-action': setConstat({ plan: true }),
   'lever-l-ecart': setConstat({ leve: true }),

@@ -110,7 +110,7 @@ describe('la stratégie amendée', () => {
     expect(audits.context).toMatchObject({ audits: { A1: { etat: 'clos' } }, constats: { C1: {}, C2: {} } });
     const refus = audits.when(fact('j2.rapport-remis')).refused('phases-auditees');
     expect(refus).toMatchObject({
-      reasons: [{ message: expect.stringMatching(/Phases sans audit clos : second-site\.$/) }],
+      reasons: [{ message: expect.stringMatching(/n'a pas d'audit clos : second-site\.$/) }],
     });
 
     const dates = { du: '2025-04-07', au: '2025-04-11' };
@@ -131,7 +131,7 @@ describe('la stratégie amendée', () => {
   test("attend que les audits ouverts soient clos, y compris quand l'évaluation est interrompue", () => {
     const ouvert = given(...upTo('j2.audit-ouvert'));
     const refus = ouvert.when(fact('j2.strategie-a-amender')).refused('aucun-audit-ouvert');
-    expect(refus).toMatchObject({ reasons: [{ message: "Aucun audit n'est ouvert. Audits ouverts : A1." }] });
+    expect(refus).toMatchObject({ reasons: [{ message: '1 audit est ouvert : A1.' }] });
     ouvert.and(fact('j2.evaluation-interrompue')).when(fact('j2.strategie-a-amender')).refused('aucun-audit-ouvert');
     given(...wayTo('j2.interrompue'))
       .when(fact('j2.strategie-a-amender'))
