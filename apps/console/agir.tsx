@@ -5,6 +5,7 @@ import { isCorrection } from './correction.ts';
 import { Loaded } from './loaded.tsx';
 import { type Dossier, useDossier, useWorkflows, type Workflow } from './reading.ts';
 import { useSeen } from './seen.ts';
+import { Sentence } from './sentence.tsx';
 import { useSession } from './session.ts';
 
 type Possible = Dossier['possible'][number];
@@ -73,7 +74,7 @@ function Acts({ now, workflow }: { now: Dossier; workflow: Workflow }) {
                 <Link to={one.type}>{one.label}</Link>
               </h3>
               <Crossing workflow={workflow} type={one.type} />
-              <Checklist rules={one.rules.filter(isOwn)} />
+              <Checklist rules={one.rules.filter(isOwn)} dossier={now.id} />
             </li>
           ))}
         </ul>
@@ -94,7 +95,7 @@ function Acts({ now, workflow }: { now: Dossier; workflow: Workflow }) {
                   Par : {one.by.map((role) => workflow.roles[role]?.label ?? role).join(', ')}.
                 </p>
                 <Crossing workflow={workflow} type={one.type} />
-                <Checklist rules={one.rules.filter(isOwn)} />
+                <Checklist rules={one.rules.filter(isOwn)} dossier={now.id} />
               </li>
             ))}
           </ul>
@@ -120,16 +121,16 @@ function Crossing({ workflow, type }: { workflow: Workflow; type: string }) {
 }
 
 /** The rules of a fact: fulfilled, missing, or still to be decided by what one enters. */
-export function Checklist({ rules }: { rules: Possible['rules'] }) {
+export function Checklist({ rules, dossier }: { rules: Possible['rules']; dossier: string }) {
   if (rules.length === 0) return null;
   return (
     <ul className="regles">
-      {rules.map(({ rule, message, holds }) => (
+      {rules.map(({ rule, holds, ...said }) => (
         <li key={rule} className={holds === null ? 'regle' : holds ? 'regle regle--remplie' : 'regle regle--manque'}>
           <span className="fr-sr-only">
             {holds === null ? 'Dépend de la saisie :' : holds ? 'Remplie :' : 'Manque :'}{' '}
           </span>
-          {message}
+          <Sentence {...said} dossier={dossier} />
         </li>
       ))}
     </ul>

@@ -57,6 +57,7 @@ function verdictOf({ verdict, open, gravite, plan }: Finding): Verdict {
 function Examined({ findings, referentiel }: { findings: readonly Finding[]; referentiel: Referentiel | undefined }) {
   const [query] = useSearchParams();
   const chosen = query.get('exigence');
+  const one = query.get('constat');
   const of = new Map<string, Verdict>();
   for (const finding of findings) {
     const [before, now] = [of.get(finding.exigence), verdictOf(finding)];
@@ -67,7 +68,9 @@ function Examined({ findings, referentiel }: { findings: readonly Finding[]; ref
     count: [...of.values()].filter((one) => one === verdict).length,
   }));
   const all = referentiel?.chapitres.flatMap(({ sections }) => sections.flatMap(({ exigences }) => exigences)) ?? [];
-  const shown = chosen === null ? findings : findings.filter(({ exigence }) => exigence === chosen);
+  const shown = findings.filter(
+    ({ exigence, constat }) => (chosen === null || exigence === chosen) && (one === null || constat === one),
+  );
   // The matrix is what one looks at first: the rows of hundreds of findings are drawn after it.
   const rows = useDeferredValue(shown, NONE);
   return (
@@ -90,9 +93,9 @@ function Examined({ findings, referentiel }: { findings: readonly Finding[]; ref
       </ul>
       {referentiel && <Matrix referentiel={referentiel} of={of} chosen={chosen} />}
       <h3 id="liste" tabIndex={-1}>
-        {chosen === null ? 'Tous les constats' : `Constats sur l’exigence ${chosen}`}
+        {one !== null ? `Constat ${one}` : chosen === null ? 'Tous les constats' : `Constats sur l’exigence ${chosen}`}
       </h3>
-      {chosen !== null && (
+      {(chosen !== null || one !== null) && (
         <p>
           <Link to="?" preventScrollReset>
             Tous les constats

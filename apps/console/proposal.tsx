@@ -22,6 +22,7 @@ import {
   type Workflow,
 } from './reading.ts';
 import { useSeen } from './seen.ts';
+import { type Said, Sentence } from './sentence.tsx';
 import { useSession } from './session.ts';
 import { inWords, momentInWords } from './words.ts';
 
@@ -116,7 +117,8 @@ function Proposing({ now, timeline, schema, type, target }: Given) {
     await navigate(`/dossiers/${id}/agir`, { state: { recorded: { label, revision: recorded.revision } } });
   };
   const explain = (problem: Problem): ReactNode => {
-    if (problem.status === 409) return <Refused problem={problem} schema={form.schema} workflow={workflow} />;
+    if (problem.status === 409)
+      return <Refused problem={problem} schema={form.schema} workflow={workflow} dossier={id} />;
     if (problem.status !== 412) return null;
     return (
       <Meanwhile
@@ -149,7 +151,7 @@ function Proposing({ now, timeline, schema, type, target }: Given) {
         </p>
       )}
       {possible ? (
-        <Checklist rules={possible.rules} />
+        <Checklist rules={possible.rules} dossier={id} />
       ) : (
         <Alert
           className="fr-mb-3w"
@@ -195,10 +197,21 @@ export function consequenceOf(workflow: Workflow, state: string | null, type: st
   return fact?.by.length === 1 && fact.by[0] === 'directeur-general' ? 'Ce fait est une décision.' : undefined;
 }
 
-type Reason = { rule: string; message: string; field?: string };
+type Reason = Said & { rule: string; field?: string };
 
 /** A refusal: every rule that failed, in a sentence that can be quoted, and what is possible instead. */
-export function Refused({ problem, schema, workflow }: { problem: Problem; schema: Schema; workflow: Workflow }) {
+export function Refused({
+  problem,
+  schema,
+  workflow,
+  dossier,
+}: {
+  problem: Problem;
+  schema: Schema;
+  workflow: Workflow;
+  /** Absent before the opening. */
+  dossier?: string;
+}) {
   const {
     detail,
     reasons = [],
@@ -216,9 +229,9 @@ export function Refused({ problem, schema, workflow }: { problem: Problem; schem
         <>
           {reasons.length === 0 && <p>{detail}</p>}
           <ul>
-            {reasons.map(({ rule, message, field }) => (
+            {reasons.map(({ rule, field, ...said }) => (
               <li key={rule}>
-                {message}
+                <Sentence {...said} dossier={dossier} />
                 {field && (
                   <>
                     {' '}

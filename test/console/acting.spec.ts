@@ -101,9 +101,9 @@ describe('what is refused', () => {
     await told.getByText('Refusé : rien n’a été enregistré').waitFor();
     expect(await told.getByRole('listitem').allTextContents()).toEqual(
       expect.arrayContaining([
-        expect.stringContaining('les six catégories de pièces'),
-        expect.stringContaining("L'accusé de réception a été émis"),
-        expect.stringContaining('Un chargé de qualification est désigné'),
+        '1 catégorie de pièces manque : sous-traitants.',
+        "L'accusé de réception n'a pas encore été émis.",
+        "Aucun chargé de qualification n'est désigné.",
       ]),
     );
     expect(await charge.page.evaluate('document.activeElement.contains(document.querySelector("[role=alert]"))')).toBe(
@@ -115,6 +115,24 @@ describe('what is refused', () => {
     await charge.page.getByRole('alert').getByRole('link', { name: 'Référence' }).click();
     expect(await charge.page.evaluate('document.activeElement.id')).toBe('root_reference');
     expect(await charge.page.locator('#root_reference').getAttribute('aria-invalid')).toBe('true');
+  }, 30_000);
+
+  test('a refusal says what is wrong, and leads to the findings that it names', async () => {
+    const open = upTo('j2.rapport-remis').filter(({ type }) => type !== 'j2.ecart-leve');
+    const id = await stage.lead(open);
+    await charge.goto(`/dossiers/${id}/agir/j2.rapport-accepte`);
+    const wrong = '1 non-conformité majeure est ouverte : C3 (13.2.a).';
+    await charge.page
+      .getByRole('listitem')
+      .filter({ hasText: `Manque : ${wrong}` })
+      .waitFor();
+    await charge.fill({ Référence: 'J2-1', 'Notifié le': '2025-06-01' });
+    await charge.send();
+    const told = charge.page.getByRole('alert');
+    expect(await told.getByRole('listitem').first().textContent()).toBe(wrong);
+    await told.getByRole('link', { name: 'C3 (13.2.a)' }).click();
+    await charge.page.getByRole('heading', { name: 'Constat C3' }).waitFor();
+    expect(await charge.page.getByRole('main').getByRole('table').last().getByRole('row').count()).toBe(2);
   }, 30_000);
 
   test('an auditeur reads and is offered nothing; a prestataire does not see the dossier of another', async () => {
