@@ -4,10 +4,10 @@
  */
 export const hashes = {
   'secnumcloud/v1': {
-    hash: '5c3387c3db63c4a0727dc2f7f75e2865e8a1c77395829af6283b26bab7b523ba',
+    hash: '793c807fb9babcc5b847d70d5bea8cdab351f7a28fe36a590841c8ab0564b1a5',
     files: {
       'context.ts': '6e1e13e315564ecc8a39e4700ef434e4354dac09991e68d4582c71e3ff88c525',
-      'facts.ts': '0de20616268f8a3321f117d64885826631e4df749612f870382c26b8494f1d34',
+      'facts.ts': '48ba5293e033d1911b41e9a8ebbbe922d49623ad353367991e612380baf8e03f',
       'machine.ts': 'ef4fdad7a029dbb1973b9a59c0433d51e4fceed48e819362a7c25794cc181165',
       'pays.ts': '6ea3b66fd64221d80f78b615be75ba18faca0e2827971816036fc5991ad929ec',
       'phrases.ts': 'cca50230e4a120e869adef2bbc71016a006b359282a3cef68f6d38e03f48a5d0',

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Caller } from '@jalon/engine';
+import { unseenIn } from '@jalon/flow';
 import { errors, type JWTPayload, type JWTVerifyResult, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Config } from './config.ts';
@@ -37,6 +38,9 @@ const SKEW = 10;
 
 /** No token lives longer, in seconds: what is stolen is of no use tomorrow. */
 const LONGEST = 24 * 3600;
+
+/** OpenID Connect Core, section 2: a subject has at most so many characters; nor has a name of anything more here. */
+const LONGEST_CLAIM = 255;
 
 // RFC 8725, section 3.11: what the same issuer signs for another purpose is no access token (RFC 9068, section 2.1).
 const ACCESS_TOKEN = /^(application\/)?(at\+)?jwt$/i;
@@ -119,6 +123,12 @@ export class Tokens {
     const { iss, sub, org, name } = claims;
     if (typeof iss !== 'string' || typeof sub !== 'string' || sub === '')
       throw new TokenRefused('Le jeton ne dit pas qui appelle (iss, sub).');
+    for (const [claim, text] of Object.entries({ sub, org, name })) {
+      const fault = typeof text === 'string' && text !== '' ? unseenIn(text, { lines: false }) : undefined;
+      if (fault !== undefined) throw new TokenRefused(`Le jeton ne peut être lu (${claim}). ${fault}`);
+      if (typeof text === 'string' && text.length > LONGEST_CLAIM)
+        throw new TokenRefused(`Le jeton ne peut être lu (${claim}) : au plus ${LONGEST_CLAIM} caractères.`);
+    }
     const claimed = claimAt(claims, this.config.OIDC_ROLES_CLAIM);
     const roles = (Array.isArray(claimed) ? claimed : [claimed]).filter(
       (role): role is string => typeof role === 'string' && role !== NEVER_IN_A_TOKEN,

@@ -1,6 +1,11 @@
 import { OneOf, Text, Texts } from '@jalon/flow';
 
-const ADDRESS = { label: 'Adresse', hint: 'https://…, qui accepte la poignée de main de CloudEvents', max: 2000 };
+const ADDRESS = {
+  label: 'Adresse',
+  hint: 'https://…, qui accepte la poignée de main de CloudEvents',
+  max: 2000,
+  lines: false,
+};
 const TYPES = {
   label: 'Types de faits',
   hint: 'Exacts (« j0.acceptee ») ou par étape (« j2.* ») ; une liste vide : tous',

@@ -2035,7 +2035,7 @@ export interface components {
             nom: string;
             /**
              * SIREN
-             * @description Neuf chiffres
+             * @description Neuf chiffres, ou les quatorze du SIRET ; les espaces ne comptent pas
              */
             siren?: string;
         };
@@ -3806,7 +3806,7 @@ export interface operations {
                 workflow?: "secnumcloud";
                 jalon?: "J0" | "J1" | "J2" | "J3" | "suivi" | "fin";
                 state?: "candidature.deposee" | "candidature.incomplete" | "candidature.complete" | "j1.centre-attendu" | "j1.strategie-attendue" | "j1.strategie-en-examen" | "j2.plan-attendu" | "j2.audits" | "j2.rapport-en-revue" | "j2.verifications" | "j2.interrompue" | "j3.instruction" | "j3.avis-rendu" | "qualifiee.valide" | "qualifiee.mise-en-cause" | "qualifiee.suspendue" | "refusee" | "cloturee" | "retiree-par-le-demandeur" | "refusee-j3" | "abrogee" | "retiree" | "renoncee" | "expiree";
-                /** @description Nom (casse et accents ignorés) ou SIREN */
+                /** @description Nom (casse, accents, tirets et ligatures ignorés), SIREN ou SIRET */
                 prestataire?: string;
                 /** @description Identifiant du chargé de qualification */
                 charge?: string;
@@ -3814,7 +3814,7 @@ export interface operations {
                 referentiel?: string;
                 /** @description Centre d’évaluation */
                 centre?: string;
-                /** @description Partie du nom du prestataire ou de l’offre, de l’identifiant ou du chargé */
+                /** @description Partie du nom du prestataire ou de l’offre, du SIREN, de l’identifiant ou du chargé */
                 q?: string;
                 /** @description Les dossiers qui attendent l’appelant */
                 waiting?: "me";

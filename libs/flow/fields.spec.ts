@@ -9,7 +9,6 @@ import {
   Formed,
   Identifier,
   Identifiers,
-  isStorable,
   ListOf,
   Nested,
   OneOf,
@@ -20,6 +19,7 @@ import {
   Uuids,
 } from './fields.ts';
 import { payloadSchema } from './schema.ts';
+import { isStorable } from './texts.ts';
 import { validatePayload } from './validate.ts';
 
 class Lieu {
@@ -35,6 +35,7 @@ class Etape {
 @defineFact('essai.tente', { label: 'Essai tenté', by: [] })
 class EssaiTente {
   @Text({ label: 'Texte', hint: 'Cinq caractères', max: 5, optional: true }) texte?: string;
+  @Text({ label: 'Longue', optional: true }) longue?: string;
   @Formed({ label: 'Forme', pattern: /^[A-Z]{2}$/, message: 'Deux majuscules.', optional: true }) forme?: string;
   @Identifier({ label: 'Identifiant', optional: true }) identifiant?: string;
   @Digest({ label: 'Empreinte', optional: true }) empreinte?: string;
@@ -71,7 +72,7 @@ const faults = (field: string, value: unknown) => validatePayload(EssaiTente, { 
 
 describe('un champ', () => {
   const cases: [string, unknown[], unknown[]][] = [
-    ['texte', ['a', 'été', 'a\nb\t', '12345', '😀😀😀😀😀'], ['', ' ', '\n\t', '123456', 1, true, [], {}, ['a']]],
+    ['texte', ['a', 'été', '12345', '😀😀😀😀😀'], ['', ' ', '\n\t', 'a\nb', 'a\tb', '123456', 1, true, [], {}, ['a']]],
     ['forme', ['AB'], ['Ab', 'ABC', '', 'AB\n', 12]],
     ['identifiant', ['a', 'A-1_b.c', '__proto__', 'x'.repeat(64)], ['', 'é', 'a b', 'a/b', 'x'.repeat(65), 1]],
     ['empreinte', ['0af9'.repeat(16)], ['0AF9'.repeat(16), '0af9'.repeat(15), '', 0]],
@@ -195,9 +196,17 @@ describe('un texte', () => {
     },
   );
 
-  test.each(['a\nb', 'a\tb', '😀', 'é', '\u00a0x', '\u2028x'])('%j se conserve', (text) => {
+  test.each(['a\nb', '😀', 'é', '\u00a0x'])('%j se conserve', (text) => {
     expect(isStorable(text)).toBe(true);
-    expect(faults('texte', text)).toEqual([]);
+    expect(faults('longue', text)).toEqual([]);
+  });
+
+  test.each([
+    ['un retour à la ligne', 'a\nb', 'Ce texte tient sur une ligne : retirez le retour à la ligne.'],
+    ['un renversement', 'ab\u202ec', 'Le caractère n° 3 de ce texte ne se voit pas (U+202E) : retirez-le.'],
+    ['une tabulation', 'é😀\tx', 'Le caractère n° 3 de ce texte ne se voit pas (U+0009) : retirez-le.'],
+  ])('d’une ligne qui contient %s est refusé, et dit où', (_, text, message) => {
+    expect(faults('texte', text)).toEqual([{ path: '/texte', message }]);
   });
 });
 

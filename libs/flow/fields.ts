@@ -3,6 +3,7 @@ import { isArray, isObject, isString, ValidateBy, ValidateIf, ValidateNested } f
 import { JSONSchema } from 'class-validator-jsonschema';
 import { isCalendarDate } from './dates.ts';
 import type { PayloadClass } from './fact.ts';
+import { unseenIn } from './texts.ts';
 
 /** How a field is shown and whether it may be absent. `label` and `hint` are French, for the form and the documentation. */
 export type FieldOptions = { label: string; hint?: string; optional?: true };
@@ -30,30 +31,36 @@ function field({ label, hint, optional }: FieldOptions, name: string, schema: ob
   };
 }
 
-// Control characters other than line feed and tab, and halves of surrogate pairs: no store keeps them faithfully.
-const UNSTORABLE =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-  /[\u0000-\u0008\u000b-\u001f\u007f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
-
-/** Whether a text can be stored and read back to the letter: no control character, no lone surrogate. */
-export function isStorable(text: string): boolean {
-  return !UNSTORABLE.test(text);
-}
+/** Texts of more characters may have several lines; forms give them a box of that kind. */
+const SEVERAL_LINES = 500;
 
 /** What is wrong with a text of 1 to `max` characters (code points, as JSON Schema counts them). */
-function textFault(value: unknown, max: number): string | undefined {
+function textFault(value: unknown, max: number, lines = max > SEVERAL_LINES): string | undefined {
   if (!isString(value)) return 'Un texte est attendu.';
   const length = value.length > max ? [...value].length : 0;
   if (length > max) return `Ce texte compte ${length} caractères : au plus ${max}.`;
-  if (!/\S/.test(value)) return 'Ce texte ne peut pas être vide.';
-  return isStorable(value) ? undefined : 'Ce texte contient des caractères de contrôle ou incomplets : retirez-les.';
+  return unseenIn(value, { lines });
 }
 
-const textSchema = (max: number) => ({ type: 'string', minLength: 1, maxLength: max, pattern: '\\S' });
+// What a schema can say of it, in a pattern that every language reads; `unseenIn` says the rest.
+const ON_ONE_LINE = '^[^\\x00-\\x1f\\x7f-\\x9f]*\\S[^\\x00-\\x1f\\x7f-\\x9f]*$';
+const textSchema = (max: number, lines = max > SEVERAL_LINES) => ({
+  type: 'string',
+  minLength: 1,
+  maxLength: max,
+  pattern: lines ? '\\S' : ON_ONE_LINE,
+});
 
-/** A text of 1 to `max` characters (4,000 when not given), not blank. */
-export function Text({ max = 4000, ...options }: FieldOptions & { max?: number }): PropertyDecorator {
-  return field(options, 'text', textSchema(max), (value) => textFault(value, max));
+/**
+ * A text of 1 to `max` characters (4,000 when not given) of which everything is seen; of several lines when it may have more
+ * than 500, unless `lines` says otherwise.
+ */
+export function Text({
+  max = 4000,
+  lines,
+  ...options
+}: FieldOptions & { max?: number; lines?: boolean }): PropertyDecorator {
+  return field(options, 'text', textSchema(max, lines), (value) => textFault(value, max, lines));
 }
 
 /** A text of a given form, and the sentence that says which. */

@@ -17,6 +17,7 @@ export * from './read-model.ts';
 export * from './readings.ts';
 export * from './schema.ts';
 export * from './situation.ts';
+export * from './texts.ts';
 export * from './validate.ts';
 export * from './visibility.ts';
 export * from './workflow.ts';

@@ -1,4 +1,4 @@
-import { addDays, type CalendarDate, type ReadModel, type ReadModelRow, type ToldFact } from '@jalon/flow';
+import { addDays, type CalendarDate, type ReadModel, type ReadModelRow, searchable, type ToldFact } from '@jalon/flow';
 import type { Service } from './v1/facts.ts';
 
 /** What a qualification may be to the public. A qualification called into question stays what it was before. */
@@ -80,7 +80,7 @@ function etape(statut: Statut, depuis: CalendarDate, decision: string | undefine
 /** The public register: one row per qualification that was granted. */
 export const registre: ReadModel<Retenu> = {
   name: 'registre',
-  version: 1,
+  version: 2,
   workflow: 'secnumcloud',
   hears: ['candidature.deposee', 'j3.qualification-accordee', ...Object.keys(SUITES)],
   public: true,
@@ -93,7 +93,7 @@ export const registre: ReadModel<Retenu> = {
     const { prestataire, offre } = memory;
     return {
       memory,
-      rows: [{ prestataire_cle: cleDe(prestataire), offre_cle: cleDe(offre), body: JSON.stringify(memory) }],
+      rows: [{ prestataire_cle: searchable(prestataire), offre_cle: searchable(offre), body: JSON.stringify(memory) }],
     };
   },
 };
@@ -195,12 +195,4 @@ export function lignesDe(inscription: Inscription): Record<(typeof COLONNES)[num
     publiee_le: inscription.publieeLe ?? '',
     conditions: conditions.join(' | '),
   }));
-}
-
-/** Sorts names without minding case and accents. */
-function cleDe(text: string): string {
-  return text
-    .normalize('NFD')
-    .replace(/\p{M}+/gu, '')
-    .toLowerCase();
 }

@@ -103,11 +103,14 @@ describe('les formes', () => {
     expect(errors('dossier.cible-annoncee', { periode: '2027-02-29' })).toHaveLength(1);
   });
 
-  test.each(['732829320', '552100554', '000000000'])('le SIREN %s est juste', (siren) => {
-    expect(errors('candidature.deposee', { prestataire: { nom: 'Nuage', siren } })).toEqual([]);
-  });
+  test.each(['732829320', '552100554', '732 829 320', '732\u00a0829\u202f320 00074', '35600000000048'])(
+    'le SIREN %s est juste',
+    (siren) => {
+      expect(errors('candidature.deposee', { prestataire: { nom: 'Nuage', siren } })).toEqual([]);
+    },
+  );
 
-  test.each(['732829321', '73282932', '7328293200', '732 829 320', 'ABCDEFGHI', ''])(
+  test.each(['732829321', '73282932', '7328293200', '000000000', '732829320\n', '73282932000075', 'ABCDEFGHI', ''])(
     'le SIREN « %s » est refusé',
     (siren) => {
       expect(errors('candidature.deposee', { prestataire: { nom: 'Nuage', siren } })).toEqual([

@@ -10,10 +10,12 @@ import {
   Nested,
   OneOf,
   SomeOf,
+  sirenOf,
   Text,
   Texts,
   Uuid,
   Uuids,
+  unseenIn,
 } from '@jalon/flow';
 import { PAYS } from './pays.ts';
 import { ABONNE, CENTRE, CHARGE, CHEF, DIRECTEUR, HORLOGE, PRESTATAIRE } from './roles.ts';
@@ -37,17 +39,6 @@ const INTERNE = [PRESTATAIRE, CENTRE, ABONNE];
 /** Facts that stay between the parties and ANSSI. */
 const CONFIDENTIEL = [ABONNE];
 
-/** The check digit of a SIREN: Luhn's formula (ISO/IEC 7812-1) over its nine digits. */
-function estSiren(text: string): boolean {
-  if (!/^\d{9}$/.test(text)) return false;
-  let sum = 0;
-  for (let place = 0; place < 9; place += 1) {
-    const digit = Number(text[place]) * (place % 2 === 0 ? 1 : 2);
-    sum += digit > 9 ? digit - 9 : digit;
-  }
-  return sum % 10 === 0;
-}
-
 const PERIODE = /^(19|20|21)\d{2}(-(T[1-4]|S[12]|(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?))?$/;
 
 /** `2026`, `2026-T2`, `2026-S1`, `2026-06`, or a date. */
@@ -68,11 +59,12 @@ export class Prestataire {
   @Text({ label: 'Raison sociale', max: 200 }) nom!: string;
   @Checked({
     label: 'SIREN',
-    hint: 'Neuf chiffres',
+    hint: 'Neuf chiffres, ou les quatorze du SIRET ; les espaces ne comptent pas',
     optional: true,
-    accepts: estSiren,
+    accepts: (texte) =>
+      texte.length <= 32 && unseenIn(texte, { lines: false }) === undefined && sirenOf(texte) !== undefined,
     message: 'Un SIREN est attendu : neuf chiffres, dont le dernier est une clé de contrôle.',
-    schema: { pattern: '^\\d{9}$' },
+    schema: { pattern: '^\\s*(\\d\\s*){9}((\\d\\s*){5})?$', maxLength: 32 },
   })
   siren?: string;
 }
