@@ -65,6 +65,13 @@ describe('chercher parmi les dossiers', () => {
     ['par état', '?state=candidature.incomplete', ['incomplète']],
     ['par prestataire, sans accents ni majuscules', '?prestataire=nuage%20de%20broceliande', OWN],
     ['par SIREN', '?prestataire=732829320', OWN],
+    ['par SIREN, comme on le tape', '?prestataire=732%20829%20320', OWN],
+    ['par SIRET', '?prestataire=73282932000074', OWN],
+    ['par un SIREN parmi le reste', '?q=732%20829%20320', OWN],
+    ['par un SIRET parmi le reste', '?q=732%20829%20320%2000074', OWN],
+    ['par une partie du SIREN', '?q=829%203', OWN],
+    ['par un nom à l’espace près', '?q=nuage%E2%80%91de%20brocel', OWN],
+    ['par centre, comme on le tape', `?centre=${encodeURIComponent(CENTRE.toUpperCase())}&jalon=suivi`, ['qualifiée']],
     ['par référentiel', '?referentiel=SecNumCloud%203.2', ALL],
     ['par chargé', '?charge=c.martin&jalon=J2', ['audits']],
     ['par centre', `?centre=${encodeURIComponent(CENTRE)}&jalon=suivi`, ['qualifiée']],
@@ -171,6 +178,18 @@ describe('les dossiers que voit un rôle', () => {
     expect(named(await list('', tokens.autre))).toEqual([]);
     const siren = await server.token('prestataire', { sub: 'siren', org: '732829320' });
     expect(named(await list('', siren))).toEqual(OWN());
+    for (const org of [PRESTATAIRE.toUpperCase(), ` ${PRESTATAIRE} `, '732 829 320', '732 829 320 00074']) {
+      const same = await server.token('prestataire', { sub: 'typed', org });
+      expect(named(await list('', same))).toEqual(OWN());
+      expect((await server.call(same, 'GET', `/api/dossiers/${dossiers.audits}`)).status).toBe(200);
+      expect((await server.call(same, 'GET', '/api/deadlines')).body.items.length).toBeGreaterThan(0);
+    }
+    // What is searched alike is not owned alike: accents and hyphens tell organisations apart.
+    for (const org of ['Nuage de Broceliande', 'Nuage-de-Brocéliande', '552100554']) {
+      const other = await server.token('prestataire', { sub: 'other', org });
+      expect(named(await list('', other))).toEqual([]);
+      await refused(server, 'introuvable', () => server.call(other, 'GET', `/api/dossiers/${dossiers.audits}`));
+    }
   });
 
   test('un centre : ceux dont il est le centre choisi', async () => {

@@ -1,5 +1,6 @@
 import type { Fact } from './fact.ts';
 import type { Situation } from './situation.ts';
+import { isSameParty } from './texts.ts';
 import type { Workflow } from './workflow.ts';
 
 /** Who reads: the roles of the token and the organisation. */
@@ -10,7 +11,9 @@ export function seeingRoles(workflow: Workflow, viewer: Viewer, summary: Situati
   return viewer.roles.filter((role) => {
     const sees = workflow.roles[role]?.sees ?? 'none';
     if (sees !== 'own') return sees === 'all';
-    return viewer.org !== undefined && workflow.parties[role]?.some((column) => summary[column] === viewer.org);
+    const { org } = viewer;
+    if (org === undefined) return false;
+    return workflow.parties[role]?.some((column) => isSameParty(summary[column] ?? '', org));
   });
 }
 

@@ -1,8 +1,8 @@
-import type { CalendarDate, Catalogue } from '@jalon/flow';
+import { type CalendarDate, type Catalogue, partyOf, searchable, sirenOf } from '@jalon/flow';
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely';
 import { deadlineLabel } from './deadlines.ts';
-import { type Listed, nextOf, SUMMARY_COLUMNS, type SummaryColumn } from './dossiers.ts';
-import { containing, normalised } from './search.ts';
+import { type Listed, nextOf, PARTY_COLUMNS, type PartyColumn } from './dossiers.ts';
+import { containing } from './search.ts';
 import type { ReadModelStore } from './store.ts';
 import type { Tables } from './tables.ts';
 import { isMissed } from './targets.ts';
@@ -49,15 +49,15 @@ export type DossierFilter = {
   workflow?: string;
   jalon?: string;
   state?: string;
-  /** Its name, whatever case and accents, or its SIREN. */
+  /** Its name, as names are searched, or its SIREN or SIRET. */
   prestataire?: string;
   charge?: string;
   referentiel?: string;
   centre?: string;
-  /** Part of the name of the prestataire or of the offre, of the id or of the officer, whatever case and accents. */
+  /** Part of the name of the prestataire or of the offre, of the id, of the SIREN or of the officer, as texts are searched. */
   q?: string;
-  /** Only dossiers of which one of these columns has one of these values, to the letter; `{}` is none at all. */
-  own?: Partial<Record<SummaryColumn, readonly string[]>>;
+  /** Only dossiers of which one of these columns names one of these organisations; `{}` is none at all. */
+  own?: Partial<Record<PartyColumn, readonly string[]>>;
 };
 
 /** A page of the list. `sort` is `-updatedAt` when absent, `limit` 50. */
@@ -166,24 +166,34 @@ export class DossierList {
   }
 }
 
-const EQUAL = ['workflow', 'jalon', 'state', 'charge', 'referentiel', 'centre'] as const;
+const EQUAL = ['workflow', 'jalon', 'state', 'charge', 'referentiel'] as const;
 
 function conditionsOf(filter: DossierFilter, where: ExpressionBuilder<Tables, 'dossiers'>): Expression<SqlBool>[] {
   const conditions: Expression<SqlBool>[] = [];
   for (const column of EQUAL) if (filter[column] !== undefined) conditions.push(where(column, '=', filter[column]));
-  const { prestataire, q, own } = filter;
+  const { prestataire, centre, q, own } = filter;
+  if (centre !== undefined) conditions.push(where('centre_party', '=', partyOf(centre)));
   if (prestataire !== undefined)
     conditions.push(
-      where.or([where('prestataire_key', '=', normalised(prestataire)), where('siren', '=', prestataire)]),
+      where.or([
+        where('prestataire_key', '=', searchable(prestataire)),
+        where('siren_party', '=', partyOf(prestataire)),
+      ]),
     );
-  if (q !== undefined && q.trim() !== '')
-    conditions.push(sql<SqlBool>`search like ${containing(q.trim())} escape ${sql.lit('\\')}`);
+  if (q !== undefined && searchable(q) !== '') {
+    // Numbers are typed in groups: « 732 829 320 », or a SIRET.
+    const number = /^[\d\s]+$/.test(q) ? [sirenOf(q) ?? q.replace(/\s/g, '')] : [];
+    const contains = [q, ...number].map(
+      (text) => sql<SqlBool>`search like ${containing(text)} escape ${sql.lit('\\')}`,
+    );
+    conditions.push(where.or(contains));
+  }
   if (own)
     conditions.push(
       where.or(
-        SUMMARY_COLUMNS.flatMap((column) => {
-          const values = own[column] ?? [];
-          return values.length === 0 ? [] : [where(column, 'in', values)];
+        PARTY_COLUMNS.flatMap((column) => {
+          const values = (own[column] ?? []).map(partyOf).filter(Boolean);
+          return values.length === 0 ? [] : [where(`${column}_party`, 'in', values)];
         }),
       ),
     );

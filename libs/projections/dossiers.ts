@@ -1,13 +1,16 @@
-import { type CalendarDate, summaryOf } from '@jalon/flow';
+import { type CalendarDate, partyOf, searchable, sirenOf, summaryOf } from '@jalon/flow';
 import { followDeadlines, type OpenDeadline } from './deadlines.ts';
 import type { Projection, ReadFact } from './projection.ts';
 import { endsDossier, stateAfter } from './readings.ts';
-import { normalised } from './search.ts';
 import { announcedTarget } from './targets.ts';
 
 /** Columns that facts may give to the list by their `summary`; others a workflow declares are kept, not searched. */
 export const SUMMARY_COLUMNS = ['prestataire', 'siren', 'offre', 'referentiel', 'charge', 'centre'] as const;
 export type SummaryColumn = (typeof SUMMARY_COLUMNS)[number];
+
+/** Those of them that name an organisation, by which a dossier may be somebody's own. */
+export const PARTY_COLUMNS = ['prestataire', 'siren', 'centre'] as const satisfies readonly SummaryColumn[];
+export type PartyColumn = (typeof PARTY_COLUMNS)[number];
 
 /** What the list holds of a dossier. */
 export type Listed = {
@@ -34,7 +37,7 @@ const NEVER = '9999-12-31';
 /** The list: one row per dossier, of which the columns are what is sought and sorted by, and `body` all the rest. */
 export const dossiers: Projection<Listed> = {
   name: 'dossiers',
-  version: 2,
+  version: 3,
   heads: 'dossiers',
   tables: {
     dossiers: {
@@ -49,6 +52,10 @@ export const dossiers: Projection<Listed> = {
         referentiel: 'text?',
         charge: 'text?',
         centre: 'text?',
+        // What an organisation is known by (`partyOf`), of each column that names one.
+        prestataire_party: 'text?',
+        siren_party: 'text?',
+        centre_party: 'text?',
         prestataire_key: 'text',
         offre_key: 'text',
         opened_at: 'text',
@@ -119,19 +126,27 @@ export const dossiers: Projection<Listed> = {
   },
 };
 
-type Sought = { prestataire_key: string; offre_key: string; search: string };
+type Sought = Record<`${PartyColumn}_party`, string | null> & {
+  prestataire_key: string;
+  offre_key: string;
+  search: string;
+};
 
 const soughtBySummary = new WeakMap<object, Sought>();
 
-/** The columns in which case and accents are gone. A summary rarely changes: its columns are remembered by identity. */
+/** The columns by which a dossier is found and is somebody's. A summary rarely changes: its columns are remembered by identity. */
 function sought(id: string, summary: Listed['summary']): Sought {
   let columns = soughtBySummary.get(summary);
   if (!columns) {
-    const { prestataire = '', offre = '', charge = '' } = summary;
+    const { prestataire = '', offre = '', charge = '', siren = '' } = summary;
+    const party = (column: PartyColumn) => partyOf(summary[column] ?? '') || null;
     columns = {
-      prestataire_key: normalised(prestataire),
-      offre_key: normalised(offre),
-      search: normalised([prestataire, offre, id, charge].join('\n')),
+      prestataire_party: party('prestataire'),
+      siren_party: party('siren'),
+      centre_party: party('centre'),
+      prestataire_key: searchable(prestataire),
+      offre_key: searchable(offre),
+      search: [prestataire, offre, id, charge, sirenOf(siren) ?? siren].map(searchable).join('\n'),
     };
     soughtBySummary.set(summary, columns);
   }

@@ -199,7 +199,9 @@ export function describeEcheances(keeping: () => Keeping): void {
         expect(await seen(['charge'])).toEqual(['Nébuleuse', 'Éole']);
         expect(await seen(['prestataire'], 'Nébuleuse')).toEqual(['Nébuleuse']);
         expect(await seen(['prestataire'], '732829320')).toEqual(['Éole']);
-        expect(await seen(['prestataire'], 'nébuleuse')).toEqual([]);
+        expect(await seen(['prestataire'], ' NÉBULEUSE')).toEqual(['Nébuleuse']);
+        expect(await seen(['prestataire'], '732 829 320 00074')).toEqual(['Éole']);
+        for (const org of ['Nebuleuse', 'Nébuleuse-', ' ', '']) expect(await seen(['prestataire'], org)).toEqual([]);
         expect(await seen(['prestataire'])).toEqual([]);
         expect(await seen(['abonne', 'inconnu', 'constructor'], 'Nébuleuse')).toEqual([]);
         expect(await seen(['prestataire', 'charge'], 'Nébuleuse')).toEqual(['Nébuleuse', 'Éole']);

@@ -1,17 +1,17 @@
-import type { Catalogue, Viewer } from '@jalon/flow';
+import { type Catalogue, isSameParty, partyOf, type Viewer } from '@jalon/flow';
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely';
-import { SUMMARY_COLUMNS, type SummaryColumn } from './dossiers.ts';
+import { PARTY_COLUMNS, type PartyColumn } from './dossiers.ts';
 import type { Row, Tables } from './tables.ts';
 
 /**
  * A way of seeing dossiers: those of a version of a procedure, by one of its roles; with `own`, only those of which one of
- * the columns of the summary has this value.
+ * the columns of the summary names this organisation.
  */
 export type Sight = {
   workflow: string;
   version: number;
   role: string;
-  own?: { columns: readonly SummaryColumn[]; org: string };
+  own?: { columns: readonly PartyColumn[]; org: string };
 };
 
 /** The ways in which somebody sees dossiers, whatever the procedure; none: they see no dossier at all. */
@@ -21,7 +21,7 @@ export function sightsOf({ workflows }: Catalogue, { roles, org }: Viewer): Sigh
       const sees = Object.hasOwn(declared, role) ? declared[role]?.sees : 'none';
       if (sees === 'all') return [{ workflow, version, role }];
       if (sees !== 'own' || org === undefined) return [];
-      const columns = SUMMARY_COLUMNS.filter((column) => parties[role]?.includes(column));
+      const columns = PARTY_COLUMNS.filter((column) => parties[role]?.includes(column));
       return columns.length === 0 ? [] : [{ workflow, version, role, own: { columns, org } }];
     }),
   );
@@ -41,7 +41,9 @@ export function seenBy(
     where(`${row}.version`, '=', version),
   ];
   if (own) {
-    const equal = where.or(own.columns.map((column) => where(`${dossier}.${column}`, '=', own.org)));
+    const equal = where.or(
+      own.columns.map((column) => where(`${dossier}.${column}_party`, '=', partyOf(own.org) || null)),
+    );
     // Known or not, so that it can be negated: a dossier may have no such column.
     conditions.push(sql<SqlBool>`coalesce(${equal}, false)`);
   }
@@ -53,7 +55,7 @@ export function rolesSeeing(sights: readonly Sight[], columns: Row): string[] {
   return sights
     .filter(({ workflow, version, own }) => {
       if (columns.workflow !== workflow || Number(columns.version) !== version) return false;
-      return !own || own.columns.some((column) => columns[column] === own.org);
+      return !own || own.columns.some((column) => isSameParty(String(columns[column] ?? ''), own.org));
     })
     .map(({ role }) => role);
 }
