@@ -12,12 +12,23 @@ import { Page } from './page.tsx';
 import { deadlinesBefore, type ListedDeadline, useDeadlines, useDefaultWorkflow } from './reading.ts';
 import { ToldOnce } from './secret.tsx';
 import { DataTable } from './table.tsx';
-import { addMonths, inWords, jalonInWords, momentInWords, monthInWords, short, today, weeksOf } from './words.ts';
+import {
+  addMonths,
+  inWords,
+  isMonth,
+  jalonInWords,
+  momentInWords,
+  monthInWords,
+  short,
+  today,
+  weeksOf,
+} from './words.ts';
 
 /** Échéances: a list or a month, narrowed by the address; and the address of the same for a calendar program. */
 export function Component() {
   const [query, change] = useSearchParams();
-  const month = query.get('mois');
+  const asked = query.get('mois');
+  const month = asked === null || isMonth(asked) ? asked : today().slice(0, 7);
   const set = (values: Record<string, string | undefined>) =>
     change(
       (before) => {

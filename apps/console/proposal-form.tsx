@@ -202,8 +202,15 @@ export function ProposalForm(props: Props) {
 }
 
 function kept(draft: string): Typed | null {
-  const text = sessionStorage.getItem(draft);
-  return text === null ? null : (JSON.parse(text) as Typed);
+  try {
+    const typed = JSON.parse(sessionStorage.getItem(draft) ?? 'null') as Partial<Typed> | null;
+    const { data, effectiveAt, behalf = '', nom = '' } = typed ?? {};
+    if (typeof data !== 'object' || data === null || typeof effectiveAt !== 'string') return null;
+    return { data, effectiveAt, behalf, nom };
+  } catch {
+    // Cut short, or another build's: the form begins anew.
+    return null;
+  }
 }
 
 type Fault = { path: string; message: string };

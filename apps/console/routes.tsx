@@ -1,7 +1,7 @@
 import { createBrowserRouter, type RouteObject } from 'react-router';
 import { Frame } from './frame.tsx';
 import { Waiting } from './loaded.tsx';
-import { Lost, Unforeseen } from './lost.tsx';
+import { Lost, Unforeseen, UnforeseenView } from './lost.tsx';
 
 /** The screens, by their address. Each is loaded when it is first shown. */
 const screens: RouteObject[] = [
@@ -36,6 +36,15 @@ const screens: RouteObject[] = [
   { path: '/accessibilite', lazy: () => import('./accessibilite.tsx'), handle: { open: true } },
 ];
 
+/** Each screen falls alone, and each view of a screen: what surrounds it goes on. */
+function guarded(routes: readonly RouteObject[], fallen = <Unforeseen />): RouteObject[] {
+  return routes.map((route) => ({
+    ...route,
+    errorElement: fallen,
+    ...(route.children ? { children: guarded(route.children, <UnforeseenView />) } : {}),
+  })) as RouteObject[];
+}
+
 export const router = createBrowserRouter([
   {
     element: <Frame />,
@@ -44,7 +53,7 @@ export const router = createBrowserRouter([
     children: [
       {
         errorElement: <Unforeseen />,
-        children: [...screens, { path: '*', element: <Lost />, handle: { open: true } }],
+        children: [...guarded(screens), { path: '*', element: <Lost />, handle: { open: true } }],
       },
     ],
   },

@@ -2,7 +2,7 @@ import './time-axis.css';
 import { scaleTime } from 'd3-scale';
 import type { Timeline } from './reading.ts';
 import { DataTable } from './table.tsx';
-import { inWords, monthInWords, periodInWords, short } from './words.ts';
+import { inWords, isDate, monthInWords, periodInWords, short } from './words.ts';
 
 const SIZE = { width: 1000, height: 210, left: 30, right: 45 };
 const LINE = 120;
@@ -24,10 +24,9 @@ function boundsOf(period: string): [string, string] {
 export default function TimeAxis({ timeline: { entries, milestones, targets } }: { timeline: Timeline }) {
   const crossed = milestones.flatMap(({ jalon, effectiveAt }) => (effectiveAt ? [{ jalon, day: effectiveAt }] : []));
   const announced = targets.map((target) => ({ ...target, bounds: boundsOf(target.periode) }));
-  const days = [
-    ...entries.map(({ effectiveAt }) => effectiveAt),
-    ...announced.flatMap(({ bounds }) => bounds),
-  ].toSorted();
+  const days = [...entries.map(({ effectiveAt }) => effectiveAt), ...announced.flatMap(({ bounds }) => bounds)]
+    .filter(isDate)
+    .toSorted();
   const [first, last] = [days[0], days.at(-1)];
   if (first === undefined || last === undefined) return null;
   const place = scaleTime()

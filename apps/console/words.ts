@@ -1,4 +1,7 @@
-/** French words for what the API says in codes: dates, durations, periods. Everything is said in the time of Paris. */
+/**
+ * French words for what the API says in codes: dates, durations, periods. Everything is said in the time of Paris. What is
+ * half typed, or is no such thing, comes back as it is: none of these ever throws.
+ */
 
 const day = new Intl.DateTimeFormat('fr-FR', { dateStyle: 'long', timeZone: 'UTC' });
 const shortDay = new Intl.DateTimeFormat('fr-FR', { dateStyle: 'short', timeZone: 'UTC' });
@@ -7,7 +10,7 @@ const time = new Intl.DateTimeFormat('fr-FR', { timeStyle: 'short', timeZone: 'E
 const month = new Intl.DateTimeFormat('fr-FR', { month: 'long', year: 'numeric', timeZone: 'UTC' });
 const isoDay = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeZone: 'Europe/Paris' });
 
-/** « 1er juillet 2025 », of `2025-07-01`; what is no date comes back as it is. */
+/** « 1er juillet 2025 », of `2025-07-01`. */
 export function inWords(date: string): string {
   return isDate(date) ? day.format(new Date(date)).replace(/^1 /, '1er ') : date;
 }
@@ -19,7 +22,7 @@ export function short(date: string): string {
 
 /** « 1er juillet 2025 à 14:02 », of an instant. */
 export function momentInWords(iso: string): string {
-  return instant.format(new Date(iso)).replace(/^1 /, '1er ');
+  return exists(iso) ? instant.format(new Date(iso)).replace(/^1 /, '1er ') : iso;
 }
 
 /** « 14:02 », of an instant. */
@@ -29,7 +32,7 @@ export function hourOf(moment: Date): string {
 
 /** The calendar date in Paris, of an instant. */
 export function dayOf(moment: string | Date): string {
-  return isoDay.format(new Date(moment));
+  return exists(moment) ? isoDay.format(new Date(moment)) : String(moment);
 }
 
 /** Today in Paris. */
@@ -49,9 +52,9 @@ export function daysBetween(from: string, to: string): number {
 
 /** « 2e trimestre 2026 », of `2026-T2`; `2026-S1`, `2026-06`, `2026` and dates likewise. */
 export function periodInWords(period: string): string {
-  const [, year, part, rank] = /^(\d{4})-([TS])(\d)$/.exec(period) ?? [];
+  const [, year, part, rank] = /^(\d{4})-(T(?=[1-4])|S(?=[12]))(\d)$/.exec(period) ?? [];
   if (year) return `${rank === '1' ? '1er' : `${rank}e`} ${part === 'T' ? 'trimestre' : 'semestre'} ${year}`;
-  return /^\d{4}-\d{2}$/.test(period) ? month.format(new Date(`${period}-01`)) : inWords(period);
+  return isMonth(period) ? month.format(new Date(`${period}-01`)) : inWords(period);
 }
 
 /** « Sous-traitants », of « sous-traitants ». */
@@ -65,7 +68,17 @@ export function counted(count: number, noun: string, plural = `${noun}s`): strin
   return `${count.toLocaleString('fr-FR')} ${count > 1 ? plural : noun}`;
 }
 
-const isDate = (text: string) => /^\d{4}-\d{2}-\d{2}$/.test(text);
+const exists = (moment: string | Date) => !Number.isNaN(new Date(moment).getTime());
+
+/** Whether a text is a date that exists: `2025-02-29` is none. */
+export function isDate(text: string): boolean {
+  return /^\d{4}-\d{2}-\d{2}$/.test(text) && exists(text) && new Date(text).toISOString().startsWith(text);
+}
+
+/** Whether a text is a month: `2026-13` is none. */
+export function isMonth(text: string): boolean {
+  return /^\d{4}-(0[1-9]|1[0-2])$/.test(text);
+}
 
 /** What a milestone worked towards is called: J0 to J3, « Suivi » once qualified, « Terminé » at the end. */
 export function jalonInWords(jalon: string): string {
@@ -89,27 +102,49 @@ const countries = new Intl.DisplayNames('fr', { type: 'region' });
 
 /** « France », of `FR`. */
 export function countryOf(code: string): string {
-  return countries.of(code) ?? code;
+  return /^[A-Z]{2}$/.test(code) ? (countries.of(code) ?? code) : code;
 }
 
-/** A text as it is searched: without accents, capitals nor kinds of apostrophes. */
+const LETTERS: Readonly<Record<string, string>> = {
+  œ: 'oe',
+  æ: 'ae',
+  ß: 'ss',
+  ø: 'o',
+  ł: 'l',
+  đ: 'd',
+  ð: 'd',
+  þ: 'th',
+  ħ: 'h',
+  ı: 'i',
+};
+
+/** A text as it is searched, here as by the API: without accents nor capitals, hyphens and apostrophes as spaces. */
 export function plain(text: string): string {
-  return text.normalize('NFD').replaceAll(/\p{M}/gu, '').replaceAll('’', "'").toLowerCase();
+  return text
+    .normalize('NFKC')
+    .toLowerCase()
+    .normalize('NFKD')
+    .replace(/\p{M}+/gu, '')
+    .replace(/[œæßøłđðþħı]/g, (letter) => LETTERS[letter] as string)
+    .replace(/[\p{Pd}\u2212\u00ad'’‘ʼ‛`´\s]+/gu, ' ')
+    .trim();
 }
 
 /** « Novembre 2026 », of `2026-11`. */
 export function monthInWords(of: string): string {
-  return capital(month.format(new Date(`${of}-01`)));
+  return isMonth(of) ? capital(month.format(new Date(`${of}-01`))) : of;
 }
 
 /** The month so many months later, or earlier: `2027-01` is two after `2026-11`. */
 export function addMonths(of: string, count: number): string {
+  if (!isMonth(of)) return of;
   const [year = 0, rank = 1] = of.split('-').map(Number);
   return new Date(Date.UTC(year, rank - 1 + count, 1)).toISOString().slice(0, 7);
 }
 
 /** The weeks that a month touches, from Monday to Sunday, each day `YYYY-MM-DD`. */
 export function weeksOf(of: string): string[][] {
+  if (!isMonth(of)) return [];
   const first = new Date(`${of}-01`);
   const monday = first.getTime() - ((first.getUTCDay() + 6) % 7) * 86_400_000;
   const day = (offset: number) => new Date(monday + offset * 86_400_000).toISOString().slice(0, 10);

@@ -102,6 +102,40 @@ describe('every screen', () => {
     30_000,
   );
 
+  test.each([
+    ...[
+      '/echeances?mois=2025-13&etat=x&jalon=J9',
+      '/echeances?mois=&cursor=x',
+      '/registre?page=-1e9&statut=%00&q=%ED%A0%80',
+    ],
+    ...['/statistiques?annee=20&procedure=constructor', '/dossiers?jalon=J9&sort=__proto__&cursor=%00', '/dossiers/x'],
+    ...[
+      '/dossiers/BLEU?du=2025-13-45&au=2025-0&ordre=x&axe=temps&role=__proto__',
+      '/dossiers/BLEU/rejouer?pas=NaN&axe=effet',
+    ],
+    ...['/dossiers/EVALUE/constats?exigence=__proto__&constat=%00', '/dossiers/BLEU/preuve?acces-depuis=2025-13-01'],
+    ...['/dossiers/BLEU/agir/constructor?fait=x', '/procedures/constructor/1', '/procedures/secnumcloud/1e9'],
+    ...['/abonnements/x', '/abonnements/WEBHOOK?etat=__proto__&cursor=%00', '/retour?code=%00&state=%00'],
+  ])('%s, which asks for what is not, is answered in words', async (path) => {
+    await window.goto(path.replace('BLEU', bleu).replace('EVALUE', evalue).replace('WEBHOOK', webhook));
+    await window.page.locator('main h1, main .fr-alert').first().waitFor();
+    await window.page.waitForFunction("!document.querySelector('.attente')");
+    expect(await window.page.getByText('ne peut pas être montrée').count()).toBe(0);
+  });
+
+  test.each([
+    ['{', 'cut short'],
+    ['null', 'empty'],
+    ['{"data":null,"effectiveAt":7}', 'of another build'],
+    ['{"data":{"document":{"titre":"\\ud800"}},"effectiveAt":"2025-13-4","behalf":"x"}', 'half typed'],
+  ])('a form of which what was typed is kept as %s shows itself all the same: %s', async (kept) => {
+    await window.page.evaluate(
+      `sessionStorage.setItem('jalon.saisie.${bleu}.j2.plan-valide.', ${JSON.stringify(kept)})`,
+    );
+    await window.goto(`/dossiers/${bleu}/agir/j2.plan-valide`);
+    await window.page.locator('#root_document_titre').waitFor();
+  });
+
   test('nothing went wrong on any of them, and nobody but this server was asked anything', () => {
     expect(stage.faults).toEqual([]);
   });
