@@ -155,6 +155,10 @@ function manual(workflow, hash, choix, proven, { mermaid, payloadSchema, waysOf 
     const marks = [
       fact.crosses && `franchit **${fact.crosses}**${fact.crosses === 'J1' ? ', la première fois' : ''}`,
       fact.free && "peut porter n'importe quelle date passée",
+      fact.decides && 'est une décision',
+      fact.correctedBy &&
+        `n'est plus corrigé, une fois qu'une décision repose dessus, que par : ${fact.correctedBy.map(role).join(', ')}`,
+      fact.annulledBy && `est annulé par : ${fact.annulledBy.map(role).join(', ')}`,
       fact.erasable && 'a un contenu qui peut être effacé',
       fact.withheldFrom && `n'est pas montré à : ${fact.withheldFrom.map(role).join(', ')}`,
     ].filter(Boolean);

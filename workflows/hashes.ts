@@ -4,10 +4,10 @@
  */
 export const hashes = {
   'secnumcloud/v1': {
-    hash: '793c807fb9babcc5b847d70d5bea8cdab351f7a28fe36a590841c8ab0564b1a5',
+    hash: '3e2a10951b4c2e7ee3768a2a7d619869bf22feef841158e3aaf17581102fced5',
     files: {
       'context.ts': '6e1e13e315564ecc8a39e4700ef434e4354dac09991e68d4582c71e3ff88c525',
-      'facts.ts': '48ba5293e033d1911b41e9a8ebbbe922d49623ad353367991e612380baf8e03f',
+      'facts.ts': '40cb52a3496fa88dee1a716721b7a195cbc8b179f97ccccfd74a5b90d62fa97d',
       'machine.ts': 'ef4fdad7a029dbb1973b9a59c0433d51e4fceed48e819362a7c25794cc181165',
       'pays.ts': '6ea3b66fd64221d80f78b615be75ba18faca0e2827971816036fc5991ad929ec',
       'phrases.ts': 'cca50230e4a120e869adef2bbc71016a006b359282a3cef68f6d38e03f48a5d0',

@@ -538,6 +538,8 @@ const answers: Record<string, JsonSchema> = {
       erasable: { ...yes, description: 'Son contenu peut être effacé' },
       lapses: { ...yes, description: 'Une date seule le rend vrai : une correction qui le rend faux l’annule' },
       annulledBy: listOf(words(ROLES, 'Un rôle qui peut l’annuler')),
+      correctedBy: listOf(words(ROLES, 'Un rôle qui peut le corriger une fois qu’une décision repose dessus')),
+      decides: { ...yes, description: 'Une décision, qui repose sur tout ce qui précède' },
       abandons: { ...yes, description: 'Met fin au dossier à la demande du demandeur' },
       withheldFrom: listOf(words(ROLES)),
       publicFields: listOf(text()),

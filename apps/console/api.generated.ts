@@ -1718,6 +1718,9 @@ export interface components {
             /** @description Une date seule le rend vrai : une correction qui le rend faux l’annule */
             lapses?: boolean;
             annulledBy?: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];
+            correctedBy?: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];
+            /** @description Une décision, qui repose sur tout ce qui précède */
+            decides?: boolean;
             /** @description Met fin au dossier à la demande du demandeur */
             abandons?: boolean;
             withheldFrom?: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];

@@ -13,12 +13,26 @@ export function seenBy(caller: Caller, id: string, dossier: Dossier | null): { d
   return { dossier, seeing };
 }
 
-/** The role in which the caller proposes: the first that the fact names. @throws Forbidden, saying who may. */
-export function proposingRole(workflow: Workflow, fact: Fact, roles: readonly string[]): string {
+/** A decision that rests on a fact, as far as the caller may know of it. */
+export type RestingDecision = { label?: string; effectiveAt?: string };
+
+/**
+ * The role in which the caller proposes: the first that the fact names.
+ * @param restsOn the decision that narrows who may correct what the fact touches
+ * @throws Forbidden, saying who may, and why no others
+ */
+export function proposingRole(
+  workflow: Workflow,
+  fact: Fact,
+  roles: readonly string[],
+  restsOn?: RestingDecision,
+): string {
   const role = fact.by.find((named) => roles.includes(named));
-  if (role === undefined)
-    throw new Forbidden(`Le fait « ${fact.label} » peut être proposé par : ${labels(workflow, fact.by)}.`);
-  return role;
+  if (role !== undefined) return role;
+  const may = labels(workflow, fact.by);
+  if (!restsOn) throw new Forbidden(`Le fait « ${fact.label} » peut être proposé par : ${may}.`);
+  const which = restsOn.label ? ` (« ${restsOn.label} » du ${restsOn.effectiveAt})` : '';
+  throw new Forbidden(`Une décision${which} repose sur le fait visé : il n'est plus corrigé que par : ${may}.`);
 }
 
 /** A party that opens a dossier opens its own. @throws Forbidden when `org` is not a party of what is opened. */

@@ -7,9 +7,11 @@ import {
   type PublishedWorkflow,
   RECTIFICATION,
   type RecordedFact,
+  restingOn,
   rootOf,
   validatePayload,
 } from '@jalon/flow';
+import type { RestingDecision } from './caller.ts';
 import { InvalidProposal } from './faults.ts';
 import type { Proposal } from './proposal.ts';
 
@@ -20,6 +22,8 @@ export type Correction = {
   target?: string;
   /** As `Fact`, but proposed by those who may correct what it touches in the end. */
   fact: Fact;
+  /** The decision that rests on what it touches in the end, and narrows who may correct that. */
+  restsOn?: RestingDecision;
   /** It corrects, in the end, a fact that can be erased: so can it. */
   erasable: boolean;
   /** The payload that takes the place of a recorded one in the end, and what that is of: for look-ups. */
@@ -40,19 +44,31 @@ export function readCorrection(
   seeing: readonly string[],
 ): Correction {
   const target = history.find(({ id }) => id === data.fait);
-  const root = target && workflow.facts.get(rootOf(history, target.id)?.type ?? '');
+  const touched = target && rootOf(history, target.id);
+  const root = touched && workflow.facts.get(touched.type);
   if (!target || !root || isWithheld(root, seeing)) return { history, fact, erasable: false };
   const errors: FieldError[] = [];
   const last = fact.type === RECTIFICATION ? putInPlace(workflow, { fact, data }, history, '/data', errors) : undefined;
   if (root.erasable) errors.push(...datesIn(data, '/data'));
   if (errors.length > 0) throw new InvalidProposal(errors);
+  const decision = restingOn(workflow, history, touched);
   return {
     history,
     target: target.id,
-    fact: { ...fact, by: correctors(fact.type, root) },
+    fact: { ...fact, by: correctors(workflow.roles, fact.type, root, decision !== undefined) },
+    ...(decision ? { restsOn: shown(workflow, decision, seeing) } : {}),
     erasable: root.erasable === true,
     ...(last ? { putInPlace: last } : {}),
   };
+}
+
+function shown(
+  { facts }: PublishedWorkflow,
+  { type, effectiveAt }: RecordedFact,
+  seeing: readonly string[],
+): RestingDecision {
+  const fact = facts.get(type);
+  return fact && !isWithheld(fact, seeing) ? { label: fact.label, effectiveAt } : {};
 }
 
 // Nothing that a replay needs may lie where it can be destroyed.

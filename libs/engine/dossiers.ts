@@ -1,8 +1,8 @@
 import {
   beginning,
   type Catalogue,
+  correctionsOf,
   type FindWorkflow,
-  fatesOf,
   followed,
   isBesideTheMachine,
   type PublishedWorkflow,
@@ -140,7 +140,7 @@ export class Dossiers {
     for await (const event of this.events(id, range))
       if (event.envelope.target !== undefined) corrections.push(recordedFact(id, event));
     const workflow = readably(id, last, () => workflowAfter(recordedFact(id, last), this.find));
-    const reading = new Reading(workflow, fatesOf(corrections), false);
+    const reading = new Reading(workflow, correctionsOf(corrections), false);
     for await (const event of this.events(id, range)) readably(id, event, () => reading.take(recordedFact(id, event)));
     return reading.situation;
   }

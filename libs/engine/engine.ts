@@ -171,7 +171,7 @@ export class Engine {
     if (isBesideTheMachine(raw.fact.type)) {
       // A correction lost to a conflict is read again with what came in between.
       correction = readCorrection(workflow, proposal, await this.#dossiers.history(id, situation.revision), seeing);
-      role = proposingRole(workflow, correction.fact, seeing);
+      role = proposingRole(workflow, correction.fact, seeing, correction.restsOn);
     }
     const { fact } = correction ?? raw;
     if (proposal.onBehalfOf) assertBehalf(workflow, fact, role, proposal.onBehalfOf, situation.summary);

@@ -72,6 +72,25 @@ export const RULES = {
     }),
     field: 'donnees',
   }),
+  parties: rule<{ before: string; after: string }>({
+    rule: 'parties-inchangees',
+    asks: "Une partie ne doit changer ni l'identité du dossier ni ses parties.",
+    holds: "L'identité du dossier et ses parties restent ce qu'elles sont.",
+    fails: ({ before, after }) => ({
+      message: `Ainsi lu, le dossier ne serait plus celui de ${before}, mais de ${after} : seule l'ANSSI corrige l'identité et les parties d'un dossier.`,
+    }),
+    field: 'donnees',
+  }),
+  bounded: rule<{ count: number; fact: NamedFact }>({
+    rule: 'corrections-bornees',
+    asks: "Une organisation ne doit pas corriger un même fait plus souvent que la procédure ne l'admet.",
+    holds: "Votre organisation n'a pas encore corrigé ce fait aussi souvent que la procédure l'admet.",
+    fails: ({ count, fact }) => ({
+      message: `Votre organisation a déjà corrigé ${count} fois ${fact.name} : demandez au chargé de qualification de le corriger.`,
+      items: [itemOf(fact)],
+    }),
+    field: 'fait',
+  }),
   replays: rule<NoLonger>({
     rule: 'historique-rejouable',
     asks: "Lu avec cette correction, l'historique doit se rejouer sans refus.",
@@ -112,10 +131,11 @@ export function brokenBeside<About>({ rule, fails, field }: RuleBeside<About>, a
 }
 
 function rulesOf(type: string): (Statement & { rule: string })[] {
-  const { known, standing, opening, sameTarget, replays, published, other, underway, replaysThere } = RULES;
+  const { known, standing, opening, sameTarget, parties, bounded, replays } = RULES;
+  const { published, other, underway, replaysThere } = RULES;
   if (type === VERSION_CHANGE) return [published, other, underway, replaysThere, DATE_RULES.future];
-  if (type === ANNULMENT) return [known, opening, standing, replays, DATE_RULES.future];
-  return [known, standing, sameTarget, replays, DATE_RULES.future];
+  if (type === ANNULMENT) return [known, opening, standing, parties, bounded, replays, DATE_RULES.future];
+  return [known, standing, sameTarget, parties, bounded, replays, DATE_RULES.future];
 }
 
 /** The facts beside the machine that a situation accepts, with their checklists. */

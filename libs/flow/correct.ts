@@ -4,9 +4,10 @@ import { DATE_RULES } from './checklist.ts';
 import { ANNULMENT, type FaitRectifie, VERSION_CHANGE } from './corrections.ts';
 import type { CalendarDate } from './dates.ts';
 import { type BrokenRule, type Decision, toldReasons } from './decide.ts';
-import { asRead, fatesOf, type RecordedFact } from './fates.ts';
-import { type FindWorkflow, HistoryBroken, Reading } from './readings.ts';
-import type { Situation } from './situation.ts';
+import { asRead, type Fate, fatesOf, type RecordedFact, rootsOf } from './fates.ts';
+import { correctionsOf, type FindWorkflow, HistoryBroken, Reading } from './readings.ts';
+import { type Situation, summaryOf } from './situation.ts';
+import type { Workflow } from './workflow.ts';
 
 /** The fact that a correction is about in the end: a correction may be corrected in turn. */
 export function rootOf(history: readonly RecordedFact[], id: string): RecordedFact | undefined {
@@ -16,6 +17,26 @@ export function rootOf(history: readonly RecordedFact[], id: string): RecordedFa
     fact = history.find((one) => one.id === target);
   }
   return fact;
+}
+
+/** How often one organisation may correct one fact, unless the procedure says otherwise. */
+const CORRECTIONS_PER_FACT = 20;
+
+/**
+ * The last decision that rests on a fact: it stands, is not free, and was recorded after it; undefined when none does, and
+ * for free facts.
+ */
+export function restingOn(
+  workflow: Workflow,
+  history: readonly RecordedFact[],
+  root: RecordedFact,
+): RecordedFact | undefined {
+  if (workflow.facts.get(root.type)?.free) return undefined;
+  const fates = fatesOf(history);
+  const at = history.findIndex(({ id }) => id === root.id);
+  return history.findLast(
+    ({ id, type }, i) => i > at && workflow.decisions.has(type) && fates.get(id)?.kind !== 'annulled',
+  );
 }
 
 /** What a decision beside the machine is taken on, besides the situation. */
@@ -42,7 +63,10 @@ export function decideBeside(
 ): Decision {
   const state = situation.state.state;
   const refused = (reasons: BrokenRule[]): Decision => ({ accepted: false, state, reasons });
-  const unmet = proposal.type === VERSION_CHANGE ? unmetByVersion(situation, proposal, find) : unmetByTarget();
+  const unmet =
+    proposal.type === VERSION_CHANGE
+      ? unmetByVersion(situation, proposal, find)
+      : [...unmetByTarget(), ...unmetByParty()];
   const { future } = DATE_RULES;
   if (proposal.effectiveAt > today)
     unmet.push({ rule: future.rule, message: future.fails(proposal.effectiveAt, today) });
@@ -51,7 +75,7 @@ export function decideBeside(
   const after = [...history, proposal];
   const workflow = inForce(after, find);
   if (!workflow) return refused([brokenBeside(RULES.published, versionOf(after))]);
-  const reading = new Reading(workflow, fatesOf(after), true);
+  const reading = new Reading(workflow, correctionsOf(after), true);
   try {
     for (const fact of after) reading.take(fact);
   } catch (fault) {
@@ -80,6 +104,35 @@ export function decideBeside(
     }
     return reasons;
   }
+
+  function unmetByParty(): BrokenRule[] {
+    const { workflow } = situation;
+    if (workflow.roles[proposal.actor.role]?.sees !== 'own') return [];
+    const roots = rootsOf([...history, proposal]);
+    const at = history.findIndex(({ id }) => id === roots.get(proposal.id));
+    const root = history[at];
+    if (!root) return [];
+    const reasons: BrokenRule[] = [];
+    const { length: count } = history.filter(
+      ({ id, actor }) =>
+        roots.get(id) === root.id && workflow.roles[actor.role]?.sees === 'own' && actor.org === proposal.actor.org,
+    );
+    if (count >= (workflow.correctionsPerFact ?? CORRECTIONS_PER_FACT))
+      reasons.push(brokenBeside(RULES.bounded, { count, fact: nameFact(workflow, root, at) }));
+    const before = partiesSaid(workflow, root, fatesOf(history).get(root.id));
+    const after = partiesSaid(workflow, root, fatesOf([...history, proposal]).get(root.id));
+    if (before !== after) reasons.push(brokenBeside(RULES.parties, { before, after }));
+    return reasons;
+  }
+}
+
+/** What a fact, as read, says of whose dossier it is. */
+function partiesSaid(workflow: Workflow, root: RecordedFact, fate: Fate | undefined): string {
+  const read = asRead(root, fate);
+  const said = read ? summaryOf(workflow.facts.get(root.type) ?? {}, read.data) : {};
+  const columns = Object.values(workflow.parties).flat();
+  const named = columns.flatMap((column) => (said[column] === undefined ? [] : [`${column} « ${said[column]} »`]));
+  return named.join(', ') || 'personne';
 }
 
 function unmetByVersion({ workflow, state }: Situation, proposal: RecordedFact, find: FindWorkflow): BrokenRule[] {

@@ -38,7 +38,7 @@ export function isBesideTheMachine(type: string): boolean {
 
 /** What must be known of a workflow to say who may correct in it. */
 type Correctable = {
-  roles: Readonly<Record<string, unknown>>;
+  roles: Readonly<Record<string, { sees: string }>>;
   facts: Iterable<Fact>;
   versionChangedBy: readonly string[];
 };
@@ -48,22 +48,36 @@ type Correctable = {
  * correct a given fact is said by `correctors`.
  */
 export function factsBeside({ roles, facts, versionChangedBy }: Correctable): Fact[] {
-  const proposing = new Set(versionChangedBy);
-  const annulling = new Set(versionChangedBy);
-  for (const { by, annulledBy = by } of facts) {
-    for (const role of by) proposing.add(role);
-    for (const role of annulledBy) annulling.add(role);
-  }
-  const inOrder = (wanted: ReadonlySet<string>) => Object.keys(roles).filter((role) => wanted.has(role));
+  const all = [...facts];
+  const inOrder = (wanted: readonly string[]) => {
+    const may = new Set([...versionChangedBy, ...wanted]);
+    return Object.keys(roles).filter((role) => may.has(role));
+  };
+  const ever = (correction: string) =>
+    all.flatMap((fact) => [false, true].flatMap((rested) => correctors(roles, correction, fact, rested)));
   const by: Record<string, readonly string[]> = {
-    [RECTIFICATION]: inOrder(proposing),
-    [ANNULMENT]: inOrder(annulling),
+    [RECTIFICATION]: inOrder(ever(RECTIFICATION)),
+    [ANNULMENT]: inOrder(ever(ANNULMENT)),
     [VERSION_CHANGE]: versionChangedBy,
   };
   return BESIDE.map((fact) => ({ ...fact, by: by[fact.type] as readonly string[] }));
 }
 
-/** Who may correct a fact: whoever may propose it; an annulment of what only the clock proposes has its own role. */
-export function correctors(correction: string, touched: Fact): readonly string[] {
-  return correction === ANNULMENT ? (touched.annulledBy ?? touched.by) : touched.by;
+/**
+ * Who may correct a fact (procedure, « Who may correct »): while no decision rests on it, whoever may propose it; then
+ * those whom it declares. What only the clock proposes is annulled by a role of its own.
+ */
+export function correctors(
+  roles: Correctable['roles'],
+  correction: string,
+  touched: Fact,
+  rested: boolean,
+): readonly string[] {
+  if (correction === ANNULMENT && touched.annulledBy) return touched.annulledBy;
+  return rested ? correctedAfterwards(roles, touched) : touched.by;
+}
+
+/** Who may correct a fact on which a decision rests. */
+export function correctedAfterwards(roles: Correctable['roles'], { by, correctedBy, free }: Fact): readonly string[] {
+  return free ? by : (correctedBy ?? by.filter((role) => roles[role]?.sees !== 'own'));
 }

@@ -42,7 +42,12 @@ class PermisAccorde {
 @defineFact('permis.revu', { label: 'Permis revu', by: ['chef'] })
 class PermisRevu {}
 
-@defineFact('permis.abandonne', { label: 'Permis abandonné', by: ['demandeur'], abandons: true })
+@defineFact('permis.abandonne', {
+  label: 'Permis abandonné',
+  by: ['demandeur'],
+  correctedBy: ['agent'],
+  abandons: true,
+})
 class PermisAbandonne {}
 
 type Context = { faits: number; controle: string | null; par: string | null; revenir: 'examen' | 'accorde' | null };

@@ -61,8 +61,9 @@ export function decide(situation: Situation, proposal: PastFact, today: Calendar
   if (!fact.free && since !== null && effectiveAt < since)
     reasons.push({ rule: order.rule, message: order.fails(effectiveAt, since) });
   for (const rule of way.rules) if (!holds(situation, rule, proposal)) reasons.push(broken(situation, rule, proposal));
-  if (reasons.length === 0 && situation.shadow) {
-    const shadowed = decide(situation.shadow, proposal, today);
+  for (const shadow of situation.shadows ?? []) {
+    if (reasons.length > 0) break;
+    const shadowed = decide(shadow, proposal, today);
     if (!shadowed.accepted) reasons.push(...shadowed.reasons);
   }
   if (reasons.length > 0) return { accepted: false, state, reasons };
@@ -163,7 +164,7 @@ function checked(situation: Situation, rule: Rule, event: Happening, reader: Rea
   const holdsNow = verdict(situation, rule, event, reader);
   if (holdsNow !== false) return { rule: rule.rule, message: holdsNow ? rule.holds : rule.asks, holds: holdsNow };
   // It may hold for the author and fail only for who corrected a fact in the author's place.
-  const failed = situation.shadow && holds(situation, rule, event) ? situation.shadow : situation;
+  const failed = [situation, ...(situation.shadows ?? [])].find((each) => !holds(each, rule, event)) ?? situation;
   return { rule: rule.rule, ...failing(failed, rule, event), holds: false };
 }
 
@@ -179,7 +180,7 @@ function unknownPayload(type: string, { author, today }: Reader): Happening {
 function verdict(situation: Situation, rule: Rule, event: Happening, reader: Reader): boolean | null {
   const { needs = [] } = rule;
   if (readsHidden(rule, reader.hidden) || needs.includes('payload') || needs.includes('lookup')) return null;
-  const today = holds(situation, rule, event) && (!situation.shadow || holds(situation.shadow, rule, event));
+  const today = [situation, ...(situation.shadows ?? [])].every((each) => holds(each, rule, event));
   if (!needs.includes('date')) return today;
   const earliest = { ...event, effectiveAt: situation.since ?? event.effectiveAt };
   return holds(situation, rule, earliest) === today ? today : null;

@@ -10,13 +10,19 @@ export type RecordedFact = PastFact & {
   workflow: { name: string; version: number; hash: string };
 };
 
+/** Of each correction of a history, by its id, the fact that it touches in the end: a correction may be corrected in turn. */
+export function rootsOf(history: readonly Pick<Touching, 'id' | 'target'>[]): Map<string, string> {
+  const roots = new Map<string, string>();
+  for (const { id, target } of history) if (target !== undefined) roots.set(id, roots.get(target) ?? target);
+  return roots;
+}
+
 /** What later facts of a history made of one. */
 export type Fate = {
   kind: 'rectified' | 'annulled';
   /** Id of the correction that decides: the latest one. */
   by: string;
-  /** Who wrote what now stands, and when: the correction's author, or of what rectified it in turn. */
-  author: RecordedFact['actor'];
+  /** When what now stands was written: by the correction, or by what rectified it in turn. */
   recordedAt: string;
   /** What a rectification put in place of payload (null once destroyed), date, look-ups and salt. */
   data?: unknown;
@@ -53,8 +59,8 @@ export function fatesOf(history: readonly Touching[]): Map<string, Fate> {
   return fates;
 }
 
-function fateBy({ id, type, actor, recordedAt, lookups, ...beside }: Touching, own: Fate | undefined): Fate {
-  const written = { author: own?.author ?? actor, recordedAt: own?.recordedAt ?? recordedAt };
+function fateBy({ id, type, recordedAt, lookups, ...beside }: Touching, own: Fate | undefined): Fate {
+  const written = { recordedAt: own?.recordedAt ?? recordedAt };
   if (type === ANNULMENT) return { kind: 'annulled', by: id, ...written };
   const { donnees = null, effectiveAt } = ((own ? own.data : beside.data) ?? {}) as Partial<FaitRectifie>;
   const salt = own?.salt ?? beside.salt;

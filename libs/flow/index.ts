@@ -1,4 +1,5 @@
 export * from './abstraction.ts';
+export { correctorsOf, isSamePerson } from './authors.ts';
 export * from './catalogue.ts';
 export * from './checklist.ts';
 export * from './correct.ts';
@@ -7,6 +8,7 @@ export * from './dates.ts';
 export * from './decide.ts';
 export * from './describe.ts';
 export * from './explore.ts';
+export * from './explore-corrections.ts';
 export * from './fact.ts';
 export * from './fates.ts';
 export * from './fields.ts';

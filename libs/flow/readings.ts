@@ -1,9 +1,11 @@
+import { correctorsOf, isSamePerson } from './authors.ts';
 import type { PublishedWorkflow } from './catalogue.ts';
 import { isBesideTheMachine } from './corrections.ts';
 import { type CalendarDate, parisDate } from './dates.ts';
 import { type BrokenRule, decide } from './decide.ts';
-import { asRead, type Fate, fatesOf, type RecordedFact } from './fates.ts';
+import { asRead, type Fate, fatesOf, type RecordedFact, type Touching } from './fates.ts';
 import { beginning, fold, ReplayBroken, type Situation } from './situation.ts';
+import type { Author } from './workflow.ts';
 
 /** How to find the workflow of a name and version, undefined when this build has none. */
 export type FindWorkflow = (name: string, version: number) => PublishedWorkflow | undefined;
@@ -35,28 +37,44 @@ export function workflowAfter({ workflow: pinned }: RecordedFact, find: FindWork
   return workflow as PublishedWorkflow;
 }
 
+/** What the corrections of a history say: what became of its facts, and who had a hand in each. */
+export type Corrections = { fates: ReadonlyMap<string, Fate>; correctors: ReadonlyMap<string, readonly Author[]> };
+
+/** @param history the whole, or only its corrections */
+export function correctionsOf(history: readonly Touching[]): Corrections {
+  return { fates: fatesOf(history), correctors: correctorsOf(history) };
+}
+
+/** A person who corrected something, and where the dossier stands with them as its author; null while that is no other. */
+type Shadow = { person: Author; situation: Situation | null };
+
 /**
  * One reading of a history, fact by fact from the first: what corrections annulled is left out, what they rectified is
  * read as rectified, and facts beside the machine change nothing themselves.
  */
 export class Reading {
   #situation: Situation;
-  #shadow: Situation | undefined;
+  readonly #shadows: Shadow[] = [];
   #revision = -1;
 
   /** `strictly`: decide on every fact again, as when it was recorded, instead of trusting what was accepted. */
   constructor(
     workflow: PublishedWorkflow,
-    private readonly fates: ReadonlyMap<string, Fate>,
+    private readonly corrections: Corrections,
     private readonly strictly: boolean,
   ) {
     this.#situation = beginning(workflow);
+    for (const persons of corrections.correctors.values())
+      for (const person of persons)
+        if (!this.#shadows.some((shadow) => isSamePerson(shadow.person, person)))
+          this.#shadows.push({ person, situation: null });
   }
 
   /** Where the dossier stands after the facts taken so far. */
   get situation(): Situation {
-    const situation = { ...this.#situation, revision: this.#revision };
-    return this.#shadow ? { ...situation, shadow: { ...this.#shadow, revision: this.#revision } } : situation;
+    const revision = this.#revision;
+    const shadows = this.#shadows.flatMap(({ situation }) => (situation ? [{ ...situation, revision }] : []));
+    return { ...this.#situation, revision, ...(shadows.length > 0 ? { shadows } : {}) };
   }
 
   /**
@@ -66,20 +84,30 @@ export class Reading {
   take(recorded: RecordedFact, by?: CalendarDate): void {
     this.#revision += 1;
     if (isBesideTheMachine(recorded.type)) return;
-    const fate = this.fates.get(recorded.id);
+    const { fates } = this.corrections;
+    const fate = fates.get(recorded.id);
     const fact = asRead(recorded, fate);
     if (!fact || (by !== undefined && fact.effectiveAt > by)) return;
     const declared = this.#situation.workflow.facts.get(fact.type);
-    if (declared?.lapses && this.fates.size > 0 && this.#refusal(this.#situation, fact, fate)) return;
+    if (declared?.lapses && fates.size > 0 && this.#refusal(this.#situation, fact, fate)) return;
     if (this.strictly) this.#assertAccepted(fact, fate);
-    this.#fold(fact, fate);
+    this.#fold(fact);
   }
 
-  #fold(fact: RecordedFact, fate: Fate | undefined): void {
-    const corrector = otherAuthor(fact, fate);
-    if (corrector) this.#shadow ??= this.#situation;
-    if (this.#shadow) this.#shadow = this.#folded(this.#shadow, corrector ? { ...fact, actor: corrector } : fact);
+  #fold(fact: RecordedFact): void {
+    for (const shadow of this.#shadows) {
+      const written = this.#by(shadow.person, fact);
+      // Until they had a hand in something, their shadow is the dossier itself.
+      if (!shadow.situation && written === fact) continue;
+      shadow.situation = this.#folded(shadow.situation ?? this.#situation, written);
+    }
     this.#situation = this.#folded(this.#situation, fact);
+  }
+
+  /** A fact with this person as its author, if they corrected it. */
+  #by(person: Author, fact: RecordedFact): RecordedFact {
+    const hadAHand = this.corrections.correctors.get(fact.id)?.some((one) => isSamePerson(one, person));
+    return hadAHand && !isSamePerson(person, fact.actor) ? { ...fact, actor: person } : fact;
   }
 
   #folded(situation: Situation, fact: RecordedFact): Situation {
@@ -92,15 +120,19 @@ export class Reading {
   }
 
   #assertAccepted(fact: RecordedFact, fate: Fate | undefined): void {
-    const reasons = this.#refusal(this.#situation, fact, fate) ?? this.#refusalOfCorrector(fact, fate);
+    const reasons = this.#refusal(this.#situation, fact, fate) ?? this.#refusalInAShadow(fact, fate);
     if (reasons) throw new HistoryBroken(fact, this.#revision, reasons);
   }
 
-  /** Rules on the author hold for whoever corrected a fact too: as its author, and of those facts it depends on. */
-  #refusalOfCorrector(fact: RecordedFact, fate: Fate | undefined): readonly BrokenRule[] | undefined {
-    const corrector = otherAuthor(fact, fate);
-    const before = this.#shadow ?? (corrector && this.#situation);
-    return before && this.#refusal(before, corrector ? { ...fact, actor: corrector } : fact, fate);
+  /** Rules on authors hold for whoever had a hand in a fact, or in those that it depends on. */
+  #refusalInAShadow(fact: RecordedFact, fate: Fate | undefined): readonly BrokenRule[] | undefined {
+    for (const { person, situation } of this.#shadows) {
+      const written = this.#by(person, fact);
+      if (!situation && written === fact) continue;
+      const reasons = this.#refusal(situation ?? this.#situation, written, fate);
+      if (reasons) return reasons;
+    }
+    return undefined;
   }
 
   #refusal(situation: Situation, fact: RecordedFact, fate: Fate | undefined): readonly BrokenRule[] | undefined {
@@ -108,12 +140,6 @@ export class Reading {
     const decision = decide(situation, fact, parisDate(new Date(known)));
     return decision.accepted ? undefined : decision.reasons;
   }
-}
-
-/** Who rectified a fact in the place of its author, where that is someone else. */
-function otherAuthor({ actor }: RecordedFact, fate: Fate | undefined): RecordedFact['actor'] | undefined {
-  const author = fate?.author;
-  return author && (author.iss !== actor.iss || author.sub !== actor.sub) ? author : undefined;
 }
 
 /** A point of a history, and which of its readings. */
@@ -137,7 +163,7 @@ export function situationAt(history: readonly RecordedFact[], moment: Moment, fi
   const deciding = corrected ? history : known;
   const last = deciding.at(-1);
   if (!last || known.length === 0) return null;
-  const reading = new Reading(workflowAfter(last, find), fatesOf(deciding), false);
+  const reading = new Reading(workflowAfter(last, find), correctionsOf(deciding), false);
   for (const [index, fact] of known.entries()) {
     reading.take(fact, effectiveBy);
     // Nothing precedes the opening: without it the dossier is not open by then.

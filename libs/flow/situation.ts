@@ -28,10 +28,10 @@ export type Situation = {
   /** Member of the context -> salt of the last withheld fact that wrote it. */
   salts: Readonly<Record<string, string>>;
   /**
-   * The same history with whoever rectified a fact as its author, where that is someone else: rules on the author hold
-   * for both. No part of the state.
+   * For each person who corrected a fact: the same history with them as the author of every fact that they recorded or
+   * corrected, so that rules on authors hold for whoever had a hand in it. No part of the state.
    */
-  shadow?: Situation;
+  shadows?: readonly Situation[];
 };
 
 /** A history that the machine does not accept: at which revision and fact it breaks. */
@@ -92,7 +92,7 @@ export function fold(situation: Situation, past: PastFact): Situation {
     crossed: jalon ? [...situation.crossed, { jalon, effectiveAt, recordedAt }] : situation.crossed,
     summary: fact.summary ? { ...situation.summary, ...summaryOf(fact, past.data) } : situation.summary,
     salts: fact.writes && past.salt ? withSalt(situation.salts, fact.writes, past.salt) : situation.salts,
-    ...(situation.shadow ? { shadow: fold(situation.shadow, past) } : {}),
+    ...(situation.shadows ? { shadows: situation.shadows.map((shadow) => fold(shadow, past)) } : {}),
   };
 }
 

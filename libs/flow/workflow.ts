@@ -1,5 +1,5 @@
 import { type AnyStateMachine, type AnyStateNode, initialTransition } from 'xstate';
-import { factsBeside, isBesideTheMachine } from './corrections.ts';
+import { correctedAfterwards, factsBeside, isBesideTheMachine } from './corrections.ts';
 import type { CalendarDate } from './dates.ts';
 import type { Fact } from './fact.ts';
 
@@ -84,6 +84,8 @@ export type WorkflowSpec = {
   keyed: readonly string[];
   /** Roles that may move a dossier to another version of the procedure. */
   versionChangedBy: readonly string[];
+  /** How often the organisation of a party may correct one and the same fact; 20 when absent. */
+  correctionsPerFact?: number;
   /** What other dossiers may look up of one. */
   exposes?: (context: never) => Record<string, unknown>;
 };
@@ -109,6 +111,8 @@ export type Workflow = Omit<WorkflowSpec, 'facts' | 'keyed'> & {
   /** Those of the machine, then the three beside it: rectification, annulment, change of version. */
   facts: ReadonlyMap<string, Fact>;
   keyed: ReadonlySet<string>;
+  /** Types of facts on which everything before them rests: they cross a milestone, may end the dossier, or are declared so. */
+  decisions: ReadonlySet<string>;
   /** By state string; the state before the opening, from which no dossier is shown, is `null`. */
   states: ReadonlyMap<string | null, StateSpec>;
 };
@@ -210,8 +214,12 @@ export function defineWorkflow(spec: WorkflowSpec): Workflow {
   remembered('keyed', spec.keyed);
   playing('parties', Object.keys(spec.parties));
   playing('versionChangedBy', spec.versionChangedBy);
-  for (const { type, by, annulledBy, withheldFrom, writes, deadlines = [] } of spec.facts) {
+  for (const fact of spec.facts) {
+    const { type, by, annulledBy, withheldFrom, writes, deadlines = [] } = fact;
     playing(type, by);
+    playing(type, fact.correctedBy);
+    if (correctedAfterwards(spec.roles, fact).length === 0 && !annulledBy)
+      fail(`nobody but a party could correct ${type} once a decision rests on it`);
     playing(type, annulledBy);
     playing(type, withheldFrom);
     remembered(type, writes);
@@ -226,7 +234,19 @@ export function defineWorkflow(spec: WorkflowSpec): Workflow {
     playing(`the rule ${guard}`, awaits);
     remembered(`the rule ${guard}`, reads);
   }
-  return { ...spec, facts, keyed: new Set(spec.keyed), states };
+  return { ...spec, facts, keyed: new Set(spec.keyed), states, decisions: decisionsAmong(spec.facts, states) };
+}
+
+function decisionsAmong(facts: readonly Fact[], states: Workflow['states']): ReadonlySet<string> {
+  const ending = new Set<string>();
+  for (const state of states.values())
+    for (const [type, candidates] of state.accepts)
+      if (!state.final && candidates.some(({ target }) => target !== null && states.get(target)?.final))
+        ending.add(type);
+  const deciding = facts.filter(
+    ({ type, crosses, decides, free }) => !free && (crosses || decides || ending.has(type)),
+  );
+  return new Set(deciding.map(({ type }) => type));
 }
 
 function actionName(action: unknown): string | undefined {

@@ -123,6 +123,7 @@ export class Reserve {
 @defineFact('candidature.deposee', {
   label: 'Dossier de candidature déposé',
   by: [PRESTATAIRE, CHARGE],
+  correctedBy: [CHARGE],
   opens: true,
   publicFields: ['prestataire.nom', 'offre', 'services', 'referentiel'],
   summary: {
@@ -152,6 +153,7 @@ export function dossiersCites({ renouvelleDe, composeSur = [] }: CandidatureDepo
 @defineFact('candidature.accuse-emis', {
   label: 'Accusé de réception émis',
   by: [CHARGE],
+  correctedBy: [CHARGE],
   publicFields: ['reference'],
 })
 export class CandidatureAccuseEmis {
@@ -171,6 +173,7 @@ export class CandidatureChargeDesigne {
 @defineFact('candidature.complements-demandes', {
   label: 'Compléments demandés',
   by: [CHARGE],
+  correctedBy: [CHARGE],
   deadlines: [{ label: 'Compléments à fournir', field: 'avantLe', closedBy: ['candidature.complements-recus'] }],
 })
 export class CandidatureComplementsDemandes {
@@ -179,17 +182,22 @@ export class CandidatureComplementsDemandes {
   @Text({ label: 'Motif' }) motif!: string;
 }
 
-@defineFact('candidature.complements-recus', { label: 'Compléments reçus', by: [PRESTATAIRE, CHARGE] })
+@defineFact('candidature.complements-recus', {
+  label: 'Compléments reçus',
+  by: [PRESTATAIRE, CHARGE],
+  correctedBy: [CHARGE],
+})
 export class CandidatureComplementsRecus {
   @ListOf(() => Piece, { label: 'Pièces', min: 1 }) pieces!: Piece[];
 }
 
-@defineFact('candidature.completee', { label: 'Dossier de candidature complet', by: [CHARGE] })
+@defineFact('candidature.completee', { label: 'Dossier de candidature complet', by: [CHARGE], correctedBy: [CHARGE] })
 export class CandidatureCompletee {}
 
 @defineFact('j0.acceptee', {
   label: 'Candidature acceptée',
   by: [CHARGE],
+  correctedBy: [CHARGE],
   crosses: 'J0',
   publicFields: ['reference', 'notifieeLe'],
 })
@@ -198,12 +206,12 @@ export class J0Acceptee {
   @DateField({ label: 'Notifiée le' }) notifieeLe!: string;
 }
 
-@defineFact('candidature.refusee', { label: 'Candidature refusée', by: [CHARGE] })
+@defineFact('candidature.refusee', { label: 'Candidature refusée', by: [CHARGE], correctedBy: [CHARGE] })
 export class CandidatureRefusee {
   @Texts({ label: 'Motifs', min: 1 }) motifs!: string[];
 }
 
-@defineFact('candidature.cloturee', { label: 'Candidature clôturée sans suite', by: [CHARGE] })
+@defineFact('candidature.cloturee', { label: 'Candidature clôturée sans suite', by: [CHARGE], correctedBy: [CHARGE] })
 export class CandidatureCloturee {
   @Text({ label: 'Motif' }) motif!: string;
 }
@@ -213,6 +221,7 @@ export class CandidatureCloturee {
 @defineFact('j1.centre-choisi', {
   label: "Centre d'évaluation choisi",
   by: [PRESTATAIRE, CHARGE],
+  correctedBy: [CHARGE],
   summary: { centre: 'centre' },
 })
 export class J1CentreChoisi {
@@ -220,7 +229,11 @@ export class J1CentreChoisi {
   @Nested(() => Agrement, { label: 'Agrément' }) agrement!: Agrement;
 }
 
-@defineFact('j1.strategie-proposee', { label: "Stratégie d'évaluation proposée", by: [PRESTATAIRE, CENTRE, CHARGE] })
+@defineFact('j1.strategie-proposee', {
+  label: "Stratégie d'évaluation proposée",
+  by: [PRESTATAIRE, CENTRE, CHARGE],
+  correctedBy: [CHARGE],
+})
 export class J1StrategieProposee {
   @Nested(() => Document, { label: 'Document' }) document!: Document;
   @Nested(() => Perimetre, { label: 'Périmètre' }) perimetre!: Perimetre;
@@ -230,6 +243,7 @@ export class J1StrategieProposee {
 @defineFact('j1.complements-demandes', {
   label: 'Compléments à la stratégie demandés',
   by: [CHARGE],
+  correctedBy: [CHARGE],
   deadlines: [{ label: 'Stratégie à compléter', field: 'avantLe', closedBy: ['j1.strategie-proposee'] }],
 })
 export class J1ComplementsDemandes {
@@ -237,7 +251,7 @@ export class J1ComplementsDemandes {
   @DateField({ label: 'À fournir avant le' }) avantLe!: string;
 }
 
-@defineFact('j1.strategie-rejetee', { label: "Stratégie d'évaluation rejetée", by: [CHARGE] })
+@defineFact('j1.strategie-rejetee', { label: "Stratégie d'évaluation rejetée", by: [CHARGE], correctedBy: [CHARGE] })
 export class J1StrategieRejetee {
   @Texts({ label: 'Motifs', min: 1 }) motifs!: string[];
 }
@@ -245,6 +259,7 @@ export class J1StrategieRejetee {
 @defineFact('j1.strategie-validee', {
   label: "Stratégie d'évaluation validée",
   by: [CHARGE],
+  correctedBy: [CHARGE],
   crosses: 'J1',
   publicFields: ['reference', 'notifieeLe'],
 })
@@ -255,12 +270,12 @@ export class J1StrategieValidee {
 
 // ── Evaluation: towards J2 ──────────────────────────────────────────────────────────────────────────────────────────
 
-@defineFact('j2.plan-valide', { label: "Plan d'évaluation validé", by: [CHARGE] })
+@defineFact('j2.plan-valide', { label: "Plan d'évaluation validé", by: [CHARGE], correctedBy: [CHARGE] })
 export class J2PlanValide {
   @Nested(() => Document, { label: 'Document' }) document!: Document;
 }
 
-@defineFact('j2.audit-planifie', { label: 'Audit planifié', by: [CENTRE, CHARGE] })
+@defineFact('j2.audit-planifie', { label: 'Audit planifié', by: [CENTRE, CHARGE], correctedBy: [CHARGE] })
 export class J2AuditPlanifie {
   @Identifier({ label: 'Audit' }) audit!: string;
   @Identifier({ label: 'Phase', hint: 'Une phase de la stratégie validée' }) phase!: string;
@@ -269,7 +284,7 @@ export class J2AuditPlanifie {
   @Text({ label: 'Site', max: 200, optional: true }) site?: string;
 }
 
-@defineFact('j2.audit-ouvert', { label: 'Audit ouvert', by: [CENTRE, CHARGE] })
+@defineFact('j2.audit-ouvert', { label: 'Audit ouvert', by: [CENTRE, CHARGE], correctedBy: [CHARGE] })
 export class J2AuditOuvert {
   @Identifier({ label: 'Audit' }) audit!: string;
 }
@@ -277,6 +292,7 @@ export class J2AuditOuvert {
 @defineFact('j2.constat-releve', {
   label: 'Constat relevé',
   by: [CENTRE, CHARGE],
+  correctedBy: [CHARGE],
   withheldFrom: CONFIDENTIEL,
   writes: ['constats'],
 })
@@ -293,6 +309,7 @@ export class J2ConstatReleve {
 @defineFact('j2.plan-d-action-remis', {
   label: "Plan d'action remis",
   by: [PRESTATAIRE, CHARGE],
+  correctedBy: [CHARGE],
   withheldFrom: CONFIDENTIEL,
   writes: ['constats'],
   deadlines: [
@@ -313,6 +330,7 @@ export class J2PlanDActionRemis {
 @defineFact('j2.ecart-leve', {
   label: 'Écart levé',
   by: [CENTRE, CHARGE],
+  correctedBy: [CHARGE],
   withheldFrom: CONFIDENTIEL,
   writes: ['constats'],
 })
@@ -321,12 +339,12 @@ export class J2EcartLeve {
   @Nested(() => Document, { label: 'Preuve' }) preuve!: Document;
 }
 
-@defineFact('j2.audit-clos', { label: 'Audit clos', by: [CENTRE, CHARGE] })
+@defineFact('j2.audit-clos', { label: 'Audit clos', by: [CENTRE, CHARGE], correctedBy: [CHARGE] })
 export class J2AuditClos {
   @Identifier({ label: 'Audit' }) audit!: string;
 }
 
-@defineFact('j2.rapport-remis', { label: "Rapport d'évaluation remis", by: [CENTRE, CHARGE] })
+@defineFact('j2.rapport-remis', { label: "Rapport d'évaluation remis", by: [CENTRE, CHARGE], correctedBy: [CHARGE] })
 export class J2RapportRemis {
   @Nested(() => Document, { label: 'Rapport' }) rapport!: Document;
 }
@@ -334,6 +352,7 @@ export class J2RapportRemis {
 @defineFact('j2.verification-demandee', {
   label: 'Vérification complémentaire demandée',
   by: [CHARGE],
+  correctedBy: [CHARGE],
   deadlines: [
     {
       label: 'Vérification à remettre',
@@ -347,12 +366,16 @@ export class J2VerificationDemandee {
   @DateField({ label: 'À remettre avant le' }) avantLe!: string;
 }
 
-@defineFact('j2.verification-remise', { label: 'Vérification complémentaire remise', by: [CENTRE, CHARGE] })
+@defineFact('j2.verification-remise', {
+  label: 'Vérification complémentaire remise',
+  by: [CENTRE, CHARGE],
+  correctedBy: [CHARGE],
+})
 export class J2VerificationRemise {
   @Nested(() => Document, { label: 'Rapport' }) rapport!: Document;
 }
 
-@defineFact('j2.rapport-rejete', { label: "Rapport d'évaluation rejeté", by: [CHARGE] })
+@defineFact('j2.rapport-rejete', { label: "Rapport d'évaluation rejeté", by: [CHARGE], correctedBy: [CHARGE] })
 export class J2RapportRejete {
   @Texts({ label: 'Motifs', min: 1 }) motifs!: string[];
 }
@@ -360,6 +383,7 @@ export class J2RapportRejete {
 @defineFact('j2.rapport-accepte', {
   label: "Rapport d'évaluation accepté",
   by: [CHARGE],
+  correctedBy: [CHARGE],
   crosses: 'J2',
   publicFields: ['reference', 'notifieLe'],
 })
@@ -368,17 +392,21 @@ export class J2RapportAccepte {
   @DateField({ label: 'Notifié le' }) notifieLe!: string;
 }
 
-@defineFact('j2.strategie-a-amender', { label: "Stratégie d'évaluation à amender", by: [CHARGE] })
+@defineFact('j2.strategie-a-amender', {
+  label: "Stratégie d'évaluation à amender",
+  by: [CHARGE],
+  correctedBy: [CHARGE],
+})
 export class J2StrategieAAmender {
   @Text({ label: 'Motif' }) motif!: string;
 }
 
-@defineFact('j2.evaluation-interrompue', { label: 'Évaluation interrompue', by: [CHARGE] })
+@defineFact('j2.evaluation-interrompue', { label: 'Évaluation interrompue', by: [CHARGE], correctedBy: [CHARGE] })
 export class J2EvaluationInterrompue {
   @Text({ label: 'Motif' }) motif!: string;
 }
 
-@defineFact('j2.evaluation-reprise', { label: 'Évaluation reprise', by: [CHARGE] })
+@defineFact('j2.evaluation-reprise', { label: 'Évaluation reprise', by: [CHARGE], correctedBy: [CHARGE] })
 export class J2EvaluationReprise {
   @Text({ label: 'Motif' }) motif!: string;
 }
@@ -388,6 +416,7 @@ export class J2EvaluationReprise {
 @defineFact('j3.enquete-conclue', {
   label: 'Enquête conclue',
   by: [CHARGE],
+  correctedBy: [CHARGE],
   withheldFrom: INTERNE,
   writes: ['enquete'],
   publicFields: ['reference'],
@@ -397,14 +426,26 @@ export class J3EnqueteConclue {
   @Text({ label: 'Référence', max: 200 }) reference!: string;
 }
 
-@defineFact('j3.avis-rendu', { label: 'Avis rendu', by: [CHEF], withheldFrom: INTERNE, writes: ['avis'] })
+@defineFact('j3.avis-rendu', {
+  label: 'Avis rendu',
+  by: [CHEF],
+  correctedBy: [CHEF],
+  withheldFrom: INTERNE,
+  writes: ['avis'],
+})
 export class J3AvisRendu {
   @OneOf(['qualifier', 'qualifier-avec-reserves', 'refuser'], { label: 'Sens' })
   sens!: 'qualifier' | 'qualifier-avec-reserves' | 'refuser';
   @Texts({ label: 'Motifs', min: 1 }) motifs!: string[];
 }
 
-@defineFact('j3.avis-retire', { label: 'Avis retiré', by: [CHEF], withheldFrom: INTERNE, writes: ['avis'] })
+@defineFact('j3.avis-retire', {
+  label: 'Avis retiré',
+  by: [CHEF],
+  correctedBy: [CHEF],
+  withheldFrom: INTERNE,
+  writes: ['avis'],
+})
 export class J3AvisRetire {
   @Text({ label: 'Motif' }) motif!: string;
 }
@@ -412,6 +453,7 @@ export class J3AvisRetire {
 @defineFact('j3.qualification-accordee', {
   label: 'Qualification accordée',
   by: [DIRECTEUR],
+  correctedBy: [DIRECTEUR],
   crosses: 'J3',
   publicFields: ['decision', 'decideeLe', 'valideDu', 'valideJusquAu', 'services', 'conditions'],
   deadlines: [
@@ -443,6 +485,7 @@ export class J3QualificationAccordee {
 @defineFact('j3.qualification-refusee', {
   label: 'Qualification refusée',
   by: [DIRECTEUR],
+  correctedBy: [DIRECTEUR],
   crosses: 'J3',
   publicFields: ['decision', 'decideeLe'],
 })
@@ -458,6 +501,7 @@ export class J3QualificationRefusee {
 @defineFact('suivi.decision-notifiee', {
   label: 'Décision notifiée',
   by: [CHARGE],
+  correctedBy: [CHARGE],
   publicFields: ['le', 'reference'],
 })
 export class SuiviDecisionNotifiee {
@@ -468,6 +512,7 @@ export class SuiviDecisionNotifiee {
 @defineFact('suivi.decision-publiee', {
   label: 'Décision publiée',
   by: [CHARGE],
+  correctedBy: [CHARGE],
   publicFields: ['le', 'reference'],
 })
 export class SuiviDecisionPubliee {
@@ -475,13 +520,22 @@ export class SuiviDecisionPubliee {
   @Text({ label: 'Référence', max: 200 }) reference!: string;
 }
 
-@defineFact('suivi.surveillance-realisee', { label: 'Surveillance réalisée', by: [CHARGE, CENTRE] })
+@defineFact('suivi.surveillance-realisee', {
+  label: 'Surveillance réalisée',
+  by: [CHARGE, CENTRE],
+  correctedBy: [CHARGE],
+})
 export class SuiviSurveillanceRealisee {
   @Nested(() => Document, { label: 'Document' }) document!: Document;
   @Text({ label: 'Conclusion' }) conclusion!: string;
 }
 
-@defineFact('suivi.controle-ordonne', { label: 'Contrôle ordonné', by: [CHARGE], withheldFrom: CONFIDENTIEL })
+@defineFact('suivi.controle-ordonne', {
+  label: 'Contrôle ordonné',
+  by: [CHARGE],
+  correctedBy: [CHARGE],
+  withheldFrom: CONFIDENTIEL,
+})
 export class SuiviControleOrdonne {
   @Text({ label: 'Motif' }) motif!: string;
 }
@@ -489,6 +543,7 @@ export class SuiviControleOrdonne {
 @defineFact('suivi.modification-notifiee', {
   label: 'Modification du service notifiée',
   by: [PRESTATAIRE, CHARGE],
+  correctedBy: [CHARGE],
   withheldFrom: CONFIDENTIEL,
 })
 export class SuiviModificationNotifiee {
@@ -499,6 +554,8 @@ export class SuiviModificationNotifiee {
 @defineFact('suivi.perimetre-modifie', {
   label: 'Périmètre de la qualification modifié',
   by: [DIRECTEUR],
+  correctedBy: [DIRECTEUR],
+  decides: true,
   publicFields: ['decision', 'services'],
 })
 export class SuiviPerimetreModifie {
@@ -507,7 +564,7 @@ export class SuiviPerimetreModifie {
   @Text({ label: 'Motif' }) motif!: string;
 }
 
-@defineFact('suivi.reserve-levee', { label: 'Réserve levée', by: [CHARGE] })
+@defineFact('suivi.reserve-levee', { label: 'Réserve levée', by: [CHARGE], correctedBy: [CHARGE] })
 export class SuiviReserveLevee {
   @Identifier({ label: 'Réserve' }) reserve!: string;
   @Nested(() => Document, { label: 'Preuve' }) preuve!: Document;
@@ -516,6 +573,8 @@ export class SuiviReserveLevee {
 @defineFact('suivi.griefs-notifies', {
   label: 'Griefs notifiés',
   by: [DIRECTEUR, CHEF],
+  correctedBy: [DIRECTEUR],
+  decides: true,
   withheldFrom: CONFIDENTIEL,
   writes: ['griefs'],
   deadlines: [
@@ -540,6 +599,7 @@ export class SuiviGriefsNotifies {
 @defineFact('suivi.observations-presentees', {
   label: 'Observations présentées',
   by: [PRESTATAIRE, CHARGE],
+  correctedBy: [CHARGE],
   withheldFrom: CONFIDENTIEL,
   writes: ['griefs'],
 })
@@ -550,6 +610,8 @@ export class SuiviObservationsPresentees {
 @defineFact('suivi.griefs-abandonnes', {
   label: 'Griefs abandonnés',
   by: [DIRECTEUR],
+  correctedBy: [DIRECTEUR],
+  decides: true,
   withheldFrom: CONFIDENTIEL,
   writes: ['griefs'],
 })
@@ -560,6 +622,8 @@ export class SuiviGriefsAbandonnes {
 @defineFact('suivi.qualification-suspendue', {
   label: 'Qualification suspendue',
   by: [DIRECTEUR],
+  correctedBy: [DIRECTEUR],
+  decides: true,
   publicFields: ['decision'],
 })
 export class SuiviQualificationSuspendue {
@@ -570,6 +634,8 @@ export class SuiviQualificationSuspendue {
 @defineFact('suivi.suspension-levee', {
   label: 'Suspension levée',
   by: [DIRECTEUR],
+  correctedBy: [DIRECTEUR],
+  decides: true,
   publicFields: ['decision'],
 })
 export class SuiviSuspensionLevee {
@@ -580,6 +646,8 @@ export class SuiviSuspensionLevee {
 @defineFact('suivi.qualification-abrogee', {
   label: 'Qualification abrogée',
   by: [DIRECTEUR],
+  correctedBy: [DIRECTEUR],
+  decides: true,
   publicFields: ['decision', 'effetLe'],
 })
 export class SuiviQualificationAbrogee {
@@ -591,6 +659,8 @@ export class SuiviQualificationAbrogee {
 @defineFact('suivi.qualification-retiree', {
   label: 'Qualification retirée',
   by: [DIRECTEUR],
+  correctedBy: [DIRECTEUR],
+  decides: true,
   publicFields: ['decision'],
 })
 export class SuiviQualificationRetiree {
@@ -601,6 +671,7 @@ export class SuiviQualificationRetiree {
 @defineFact('suivi.renonciation', {
   label: 'Renonciation à la qualification',
   by: [PRESTATAIRE, CHARGE],
+  correctedBy: [CHARGE],
   abandons: true,
 })
 export class SuiviRenonciation {
@@ -610,6 +681,7 @@ export class SuiviRenonciation {
 @defineFact('suivi.renouvellement-demande', {
   label: 'Renouvellement demandé',
   by: [PRESTATAIRE, CHARGE],
+  correctedBy: [CHARGE],
   lookups: ({ dossier }: SuiviRenouvellementDemande) => [dossier],
 })
 export class SuiviRenouvellementDemande {
@@ -619,6 +691,7 @@ export class SuiviRenouvellementDemande {
 @defineFact('suivi.qualification-expiree', {
   label: 'Qualification expirée',
   by: [HORLOGE],
+  correctedBy: [DIRECTEUR],
   lapses: true,
   annulledBy: [DIRECTEUR],
 })
@@ -629,6 +702,7 @@ export class SuiviQualificationExpiree {}
 @defineFact('dossier.retire', {
   label: 'Dossier retiré par le demandeur',
   by: [PRESTATAIRE, CHARGE],
+  correctedBy: [CHARGE],
   abandons: true,
 })
 export class DossierRetire {
