@@ -15,7 +15,7 @@ import { ProblemAlert } from './loaded.tsx';
 import type { Shown } from './offers.ts';
 import type { Referentiel, Schema } from './reading.ts';
 import { RequirementWidget } from './requirement.tsx';
-import { inWords, today } from './words.ts';
+import { inWords, isDate, today } from './words.ts';
 
 /** The API alone judges a payload, and names every fault at once in French: nothing is checked twice, nor differently. */
 const nothingIsJudgedHere: ValidatorType = {
@@ -206,7 +206,7 @@ function kept(draft: string): Typed | null {
     const typed = JSON.parse(sessionStorage.getItem(draft) ?? 'null') as Partial<Typed> | null;
     const { data, effectiveAt, behalf = '', nom = '' } = typed ?? {};
     if (typeof data !== 'object' || data === null || typeof effectiveAt !== 'string') return null;
-    return { data, effectiveAt, behalf, nom };
+    return { data, effectiveAt: isDate(effectiveAt) ? effectiveAt : today(), behalf, nom };
   } catch {
     // Cut short, or another build's: the form begins anew.
     return null;

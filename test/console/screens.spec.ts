@@ -119,7 +119,7 @@ describe('every screen', () => {
   ])('%s, which asks for what is not, is answered in words', async (path) => {
     await window.goto(path.replace('BLEU', bleu).replace('EVALUE', evalue).replace('WEBHOOK', webhook));
     await window.page.locator('main h1, main .fr-alert').first().waitFor();
-    await window.page.waitForFunction("!document.querySelector('.attente')");
+    await window.page.locator('.attente').first().waitFor({ state: 'detached' });
     expect(await window.page.getByText('ne peut pas être montrée').count()).toBe(0);
   });
 
