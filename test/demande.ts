@@ -156,15 +156,32 @@ const SPEC: Omit<WorkflowSpec, 'version' | 'machine'> = {
       asks: 'Une pièce au moins doit avoir été reçue.',
       holds: 'Une pièce au moins a été reçue.',
       fails: () => "Aucune pièce n'a été reçue.",
-      awaits: [DEMANDEUR],
     },
     'avis-favorable': {
       asks: "L'avis doit être favorable.",
       holds: "L'avis est favorable.",
       fails: ({ avis }: Context) => (avis === null ? "Aucun avis n'a été rendu." : `L'avis est ${avis}.`),
       reads: ['avis'],
-      awaits: [CHEF],
     },
+  },
+  expected: {
+    'demande.deposee': [
+      {
+        facts: ['demande.piece-recue'],
+        of: [DEMANDEUR],
+        sentence: 'Une pièce est à fournir.',
+        while: ({ pieces }: Context) => Object.keys(pieces).length === 0,
+      },
+      {
+        facts: ['demande.avis-rendu'],
+        of: [CHEF],
+        sentence: "L'avis est à rendre.",
+        while: ({ avis }: Context) => avis === null,
+        reads: ['avis'],
+      },
+      { facts: ['demande.acceptee'], of: [CHEF], sentence: 'La demande est à accepter.' },
+    ],
+    suivi: [{ facts: ['suivi.rouverte'], of: [AGENT], sentence: 'La demande est à rouvrir.' }],
   },
   roles: {
     [DEMANDEUR]: { label: 'Demandeur', sees: 'own' },
@@ -202,7 +219,6 @@ const demandeV2: PublishedWorkflow = {
           message: `Deux pièces sont attendues, et ${Object.keys(pieces).length} a été reçue.`,
           items: Object.keys(pieces).map((id) => ({ kind: 'piece', id, label: id })),
         }),
-        awaits: [DEMANDEUR],
       },
     },
   }),

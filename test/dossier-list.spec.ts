@@ -141,9 +141,9 @@ describe('les dossiers qui attendent un rôle', () => {
   test.each<[keyof Tokens, string[]]>([
     ['prestataire', ['incomplète']],
     ['centre', ['audits']],
-    ['charge', ['ailleurs', 'audits', 'complète sauf chargé', 'déposée', 'incomplète']],
-    ['chef', ['ailleurs', 'avis rendu', 'complète sauf chargé', 'déposée', 'instruction', 'qualifiée']],
-    ['dg', ['avis rendu', 'qualifiée']],
+    ['charge', ['ailleurs', 'déposée']],
+    ['chef', ['ailleurs', 'complète sauf chargé', 'déposée', 'instruction']],
+    ['dg', ['avis rendu']],
     ['auditeur', []],
   ])('%s', async (role, expected) => {
     const found = named(await list('?waiting=me', tokens[role]));

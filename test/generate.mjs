@@ -226,6 +226,17 @@ ${table(
   states.map(({ state, label, jalon }) => [code(state), label, jalon]),
 )}
 
+## Ce qui est attendu
+
+De qui la procédure attend un fait, et lequel. Un état qui n'est pas ici n'attend rien de personne.
+
+${table(
+  ['état', 'attendu', 'de', 'par'],
+  states.flatMap(({ state, expects }) =>
+    expects.map(({ sentence, of, facts: types }) => [code(state), sentence, of.map(role).join(', '), codes(types)]),
+  ),
+)}
+
 ## Faits
 
 Toute date est \`AAAA-MM-JJ\`. Un champ inconnu est refusé. À ces règles s'ajoutent celles des dates : la date d'effet n'est

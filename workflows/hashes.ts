@@ -4,19 +4,20 @@
  */
 export const hashes = {
   'secnumcloud/v1': {
-    hash: '3e2a10951b4c2e7ee3768a2a7d619869bf22feef841158e3aaf17581102fced5',
+    hash: 'ae519ff77906bbe6c3554da7753f30899a96b48ed15c1c159cf175320808f5b5',
     files: {
       'context.ts': '6e1e13e315564ecc8a39e4700ef434e4354dac09991e68d4582c71e3ff88c525',
+      'expected.ts': 'a52f6c16e81f2fc2914374082b2bed167b9f6fdb23a050ee57e85820ee80ceba',
       'facts.ts': '40cb52a3496fa88dee1a716721b7a195cbc8b179f97ccccfd74a5b90d62fa97d',
       'machine.ts': 'ef4fdad7a029dbb1973b9a59c0433d51e4fceed48e819362a7c25794cc181165',
       'pays.ts': '6ea3b66fd64221d80f78b615be75ba18faca0e2827971816036fc5991ad929ec',
       'phrases.ts': 'cca50230e4a120e869adef2bbc71016a006b359282a3cef68f6d38e03f48a5d0',
-      'reasons-of-decisions.ts': '684eb5ead936ec13438887e62ce2b0c9d60c7da0c3c843b9672e7bccca908312',
-      'reasons.ts': 'e094813ede46ab6151a7124604db19f6d0ba2824748f19a015130afafeda5eda',
+      'reasons-of-decisions.ts': 'e850373b5659f8cd5de642e539266e5540e25d0905571cbf408da3cfa8b44bea',
+      'reasons.ts': '7ba675be32e4faf06bf6a4cb5cffcaededa1ca1cfbe16dbaa904a3085d7d9bc8',
       'referentiel.ts': '6ab5ac5a50abf580ff9a3df25a26213b5e1008dd119e39a00c8ebd53cb9fdf07',
       'roles.ts': 'ff2795163f6dd5be2af76b76e3ce2632e3fe4d6f7b3537560f76f3e4b5ef8d37',
       'secnumcloud-3.2.json': '1b9c65d1940f4c58c2cd906a6753f55fa4e0fd2a958dc09d296f8b18999ec508',
-      'workflow.ts': 'e41b11fab42e22754fde98c9e15b67be22bdb4c1fab01e30b73fda50437e0251',
+      'workflow.ts': '6673996edbd88d96767d35a2b920d1dab68cd34f28423fcbf28c33490d9cd8f5',
     },
   },
 };

@@ -82,6 +82,13 @@ const possible = {
   ),
 };
 
+const expected = {
+  expected: {
+    ...object({ of: listOf(words(ROLES)), sentence: text('Ce qui est à faire, en une phrase') }),
+    description: 'La procédure attend ce fait maintenant, et de qui ; absent quand elle ne l’attend pas',
+  },
+};
+
 const standing = {
   id: ref('Uuid'),
   workflow: procedure,
@@ -95,7 +102,7 @@ const dossier = {
   ...standing,
   crossed: listOf(object({ jalon: words(MILESTONES), ...crossing })),
   context: { type: 'object', description: 'Ce que la procédure retient ; sans ce qui n’est pas montré à l’appelant.' },
-  possible: listOf(object({ ...possible, schema: text('Adresse du JSON Schema de son contenu') })),
+  possible: listOf(object({ ...possible, schema: text('Adresse du JSON Schema de son contenu') }, expected)),
 };
 
 const past = {
@@ -494,7 +501,20 @@ const answers: Record<string, JsonSchema> = {
       object({ label: text(), sees: words(['all', 'own', 'none']) }, { recordsForOthers: yes, subscribes: yes }),
     ),
     parties: mapOf(listOf(text())),
-    states: listOf(object({ state: words(STATES), label: text(), jalon: words(JALONS), final: yes })),
+    states: listOf(
+      object({
+        state: words(STATES),
+        label: text(),
+        jalon: words(JALONS),
+        final: yes,
+        expects: listOf(
+          object(
+            { facts: listOf(words(TYPES)), of: listOf(words(ROLES)), sentence: text('Ce qui est à faire') },
+            { reads: listOf(text('Ce qui en décide, et qui n’est pas montré à tous')) },
+          ),
+        ),
+      }),
+    ),
     facts: listOf(ref('DeclaredFact')),
     transitions: listOf(
       object({ from: orNull(words(STATES)), to: words(STATES), fact: words(TYPES), rules: listOf(object(rule)) }),
@@ -598,7 +618,7 @@ const answers: Record<string, JsonSchema> = {
       fact: words(TYPES),
       state: orNull(words(STATES)),
       reasons: listOf(object(rule, { field: text('Champ du contenu qui est en cause'), ...about })),
-      possible: listOf(object({ ...possible, schema: text('Adresse du JSON Schema de son contenu') })),
+      possible: listOf(object({ ...possible, schema: text('Adresse du JSON Schema de son contenu') }, expected)),
     },
     ofFailure,
   ),

@@ -35,8 +35,9 @@ function Acts({ now, workflow }: { now: Dossier; workflow: Workflow }) {
   const leads = new Set(
     workflow.transitions.filter(({ from, to }) => from === now.state && to !== from).map(({ fact }) => fact),
   );
-  // What leads onwards before what may be recorded at any time.
-  const rank = ({ type }: Possible) => {
+  // What is expected first, then what leads onwards, then what may be recorded at any time.
+  const rank = ({ type, expected }: Possible) => {
+    if (expected) return -1;
     const fact = workflow.facts.find((one) => one.type === type);
     if (fact?.abandons) return 3;
     if (fact?.free) return 2;
@@ -64,7 +65,9 @@ function Acts({ now, workflow }: { now: Dossier; workflow: Workflow }) {
         <p className="fr-text--lead">
           {session?.roles.includes('auditeur')
             ? 'Un auditeur lit et vérifie ; il n’enregistre rien.'
-            : 'Rien pour le moment : le dossier attend quelqu’un d’autre.'}
+            : possible.some(({ expected }) => expected)
+              ? 'Rien pour le moment : le dossier attend quelqu’un d’autre.'
+              : 'Rien pour le moment : rien n’est attendu de personne.'}
         </p>
       ) : (
         <ul className="fr-raw-list cartes">
@@ -73,6 +76,7 @@ function Acts({ now, workflow }: { now: Dossier; workflow: Workflow }) {
               <h3 className="fr-h6 fr-mb-1w">
                 <Link to={one.type}>{one.label}</Link>
               </h3>
+              <Expected workflow={workflow} one={one} />
               <Crossing workflow={workflow} type={one.type} />
               <Checklist rules={one.rules.filter(isOwn)} dossier={now.id} />
             </li>
@@ -94,6 +98,7 @@ function Acts({ now, workflow }: { now: Dossier; workflow: Workflow }) {
                 <p className="fr-mb-1w">
                   Par : {one.by.map((role) => workflow.roles[role]?.label ?? role).join(', ')}.
                 </p>
+                <Expected workflow={workflow} one={one} />
                 <Crossing workflow={workflow} type={one.type} />
                 <Checklist rules={one.rules.filter(isOwn)} dossier={now.id} />
               </li>
@@ -116,6 +121,22 @@ function Crossing({ workflow, type }: { workflow: Workflow; type: string }) {
       <Badge small noIcon severity="new" as="span">
         Franchit {crosses}
       </Badge>
+    </p>
+  );
+}
+
+/** That the procedure expects a fact now, of whom, and the sentence that says so. */
+function Expected({ workflow, one: { expected } }: { workflow: Workflow; one: Possible }) {
+  const session = useSession();
+  if (!expected) return null;
+  const isMine = expected.of.some((role) => session?.roles.includes(role));
+  const others = expected.of.map((role) => workflow.roles[role]?.label ?? role).join(' ou ');
+  return (
+    <p className="fr-mb-1w">
+      <Badge small noIcon severity="info" as="span">
+        {isMine ? 'Attendu de vous' : `Attendu : ${others}`}
+      </Badge>{' '}
+      {expected.sentence}
     </p>
   );
 }

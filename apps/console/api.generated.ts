@@ -831,6 +831,12 @@ export interface components {
                 }[];
                 /** @description Adresse du JSON Schema de son contenu */
                 schema: string;
+                /** @description La procédure attend ce fait maintenant, et de qui ; absent quand elle ne l’attend pas */
+                expected?: {
+                    of: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];
+                    /** @description Ce qui est à faire, en une phrase */
+                    sentence: string;
+                };
             }[];
         };
         DossierAdvanced: {
@@ -884,6 +890,12 @@ export interface components {
                 }[];
                 /** @description Adresse du JSON Schema de son contenu */
                 schema: string;
+                /** @description La procédure attend ce fait maintenant, et de qui ; absent quand elle ne l’attend pas */
+                expected?: {
+                    of: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];
+                    /** @description Ce qui est à faire, en une phrase */
+                    sentence: string;
+                };
             }[];
             event: components["schemas"]["Fact"];
         };
@@ -1664,6 +1676,13 @@ export interface components {
                 /** @enum {string} */
                 jalon: "J0" | "J1" | "J2" | "J3" | "suivi" | "fin";
                 final: boolean;
+                expects: {
+                    facts: ("candidature.deposee" | "candidature.accuse-emis" | "candidature.charge-designe" | "candidature.complements-demandes" | "candidature.complements-recus" | "candidature.completee" | "j0.acceptee" | "candidature.refusee" | "candidature.cloturee" | "j1.centre-choisi" | "j1.strategie-proposee" | "j1.complements-demandes" | "j1.strategie-rejetee" | "j1.strategie-validee" | "j2.plan-valide" | "j2.audit-planifie" | "j2.audit-ouvert" | "j2.constat-releve" | "j2.plan-d-action-remis" | "j2.ecart-leve" | "j2.audit-clos" | "j2.rapport-remis" | "j2.verification-demandee" | "j2.verification-remise" | "j2.rapport-rejete" | "j2.rapport-accepte" | "j2.strategie-a-amender" | "j2.evaluation-interrompue" | "j2.evaluation-reprise" | "j3.enquete-conclue" | "j3.avis-rendu" | "j3.avis-retire" | "j3.qualification-accordee" | "j3.qualification-refusee" | "suivi.decision-notifiee" | "suivi.decision-publiee" | "suivi.surveillance-realisee" | "suivi.controle-ordonne" | "suivi.modification-notifiee" | "suivi.perimetre-modifie" | "suivi.reserve-levee" | "suivi.griefs-notifies" | "suivi.observations-presentees" | "suivi.griefs-abandonnes" | "suivi.qualification-suspendue" | "suivi.suspension-levee" | "suivi.qualification-abrogee" | "suivi.qualification-retiree" | "suivi.renonciation" | "suivi.renouvellement-demande" | "suivi.qualification-expiree" | "dossier.retire" | "dossier.cible-annoncee" | "dossier.note-ajoutee" | "dossier.fait-rectifie" | "dossier.fait-annule" | "dossier.version-changee")[];
+                    of: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];
+                    /** @description Ce qui est à faire */
+                    sentence: string;
+                    reads?: string[];
+                }[];
             }[];
             facts: components["schemas"]["DeclaredFact"][];
             transitions: {
@@ -1874,6 +1893,12 @@ export interface components {
                 }[];
                 /** @description Adresse du JSON Schema de son contenu */
                 schema: string;
+                /** @description La procédure attend ce fait maintenant, et de qui ; absent quand elle ne l’attend pas */
+                expected?: {
+                    of: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];
+                    /** @description Ce qui est à faire, en une phrase */
+                    sentence: string;
+                };
             }[];
             requestId?: components["schemas"]["Uuid"];
         };

@@ -1,6 +1,6 @@
 import { Badge } from '@codegouvfr/react-dsfr/Badge';
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { Fragment, useState } from 'react';
 import { Link } from 'react-router';
 import { api, ask } from './client.ts';
 import { Loaded, Waiting } from './loaded.tsx';
@@ -46,7 +46,7 @@ function Board({ workflow, session }: { workflow: Workflow; session: Session }) 
   const acts = workflow.facts.some(({ by }) => by.some((role) => session.roles.includes(role)));
   return (
     <>
-      {acts && <Waits workflow={workflow} />}
+      {acts && <Waits />}
       <Deadlines />
       <Stages workflow={workflow} />
       <SinceLast session={session} />
@@ -57,8 +57,8 @@ function Board({ workflow, session }: { workflow: Workflow; session: Session }) 
 /** How many dossiers that wait are shown; the list shows the others. */
 const SHOWN = 8;
 
-/** What waits for me, oldest first, with the one sentence that says why. */
-function Waits({ workflow }: { workflow: Workflow }) {
+/** What waits for me, oldest first, with what the procedure expects. */
+function Waits() {
   const waiting = useDossiers({ waiting: 'me', sort: 'updatedAt', limit: SHOWN });
   return (
     <section aria-labelledby="a-traiter">
@@ -72,7 +72,7 @@ function Waits({ workflow }: { workflow: Workflow }) {
               <ul className="fr-raw-list cartes">
                 {items.map((dossier) => (
                   <li key={dossier.id} className="carte">
-                    <WaitingCard dossier={dossier} workflow={workflow} />
+                    <WaitingCard dossier={dossier} />
                   </li>
                 ))}
               </ul>
@@ -89,13 +89,14 @@ function Waits({ workflow }: { workflow: Workflow }) {
   );
 }
 
-function WaitingCard({ dossier, workflow }: { dossier: ListedDossier; workflow: Workflow }) {
+function WaitingCard({ dossier }: { dossier: ListedDossier }) {
   const { id, summary, label, state, final, updatedAt } = dossier;
   const now = useQuery({
     queryKey: ['dossier', id, 'now'],
     queryFn: () => ask(api.GET('/api/dossiers/{id}', { params: { path: { id } } })),
   });
-  const best = now.data && nextAct(now.data, workflow);
+  const session = useSession();
+  const duties = now.data && dutiesOf(now.data, session?.roles ?? []);
   return (
     <>
       <h3 className="fr-h6 fr-mb-1w">
@@ -107,57 +108,37 @@ function WaitingCard({ dossier, workflow }: { dossier: ListedDossier; workflow: 
         <StateBadge state={state} label={label} final={final} />{' '}
         <span className="fr-text--sm">depuis {days(daysBetween(updatedAt.effectiveAt, today()))}</span>
       </p>
-      {best ? (
-        <p className="fr-mb-0">
-          {best.why} À faire :
-          <br />
-          <Link className="fr-link" to={`/dossiers/${id}/agir/${best.type}`}>
-            {best.label}
-          </Link>
+      {now.isPending && <Waiting />}
+      {duties?.map(({ sentence, acts }) => (
+        <p key={sentence} className="fr-mb-1w">
+          {sentence}
+          {acts.map(({ type, label }) => (
+            <Fragment key={type}>
+              <br />
+              <Link className="fr-link" to={`/dossiers/${id}/agir/${type}`}>
+                {label}
+              </Link>
+            </Fragment>
+          ))}
         </p>
-      ) : (
-        now.isPending && <Waiting />
-      )}
+      ))}
     </>
   );
 }
 
-/** What moves the dossier on, how much of it is fulfilled, and what the caller can do about it now. */
-function nextAct({ possible, state }: Dossier, workflow: Workflow) {
-  type Possible = Dossier['possible'][number];
-  const rank = new Map(workflow.facts.map(({ type }, index) => [type as string, index]));
-  const declared = new Map(workflow.facts.map((fact) => [fact.type as string, fact]));
-  const over = new Set(workflow.states.filter(({ final }) => final).map((one) => one.state as string));
-  const moves = new Set(
-    workflow.transitions
-      .filter(({ from, to }) => from === state && to !== from && !over.has(to))
-      .map(({ fact }) => fact),
-  );
-  const missing = ({ rules }: Possible) => rules.filter(({ holds }) => holds === false).length;
-  const decided = ({ rules }: Possible) => rules.filter(({ holds }) => holds !== null).length;
-  const usual = possible
-    .filter(({ type }) => !declared.get(type)?.free && !declared.get(type)?.abandons)
-    .toSorted((a, b) => (rank.get(a.type) ?? 0) - (rank.get(b.type) ?? 0));
-  // Onwards leads what crosses a milestone, else what most rules watch over, else what the procedure names first.
-  const [onwards] = usual
-    .filter(({ type }) => moves.has(type))
-    .toSorted(
-      (a, b) =>
-        Number(Boolean(declared.get(b.type)?.crosses)) - Number(Boolean(declared.get(a.type)?.crosses)) ||
-        decided(b) - decided(a),
-    );
-  const ready = usual.filter((one) => one.allowed && missing(one) === 0);
-  const mine =
-    onwards?.allowed && missing(onwards) === 0 ? onwards : (ready.find(({ type }) => !moves.has(type)) ?? ready[0]);
-  const act = mine ?? (onwards?.allowed ? onwards : undefined);
-  if (!act) return null;
-  const crosses = onwards && declared.get(onwards.type)?.crosses;
-  if (!onwards || missing(onwards) === 0)
-    return { ...act, why: crosses ? `Rien ne manque pour franchir ${crosses}.` : 'Rien ne manque.' };
-  const holding = decided(onwards) - missing(onwards);
-  const several = holding > 1 ? 's' : '';
-  const goal = crosses ?? `« ${onwards.label} »`;
-  return { ...act, why: `${holding} règle${several} sur ${decided(onwards)} remplie${several} pour ${goal}.` };
+type Duty = { sentence: string; acts: Dossier['possible'] };
+
+/** What the procedure expects of these roles now: each sentence once, with the facts of which one answers it. */
+function dutiesOf({ possible }: Dossier, roles: readonly string[]): Duty[] {
+  const duties = new Map<string, Duty>();
+  for (const one of possible) {
+    const { sentence, of = [] } = one.expected ?? {};
+    if (sentence === undefined || !of.some((role) => roles.includes(role))) continue;
+    const duty = duties.get(sentence) ?? { sentence, acts: [] };
+    duty.acts.push(one);
+    duties.set(sentence, duty);
+  }
+  return [...duties.values()];
 }
 
 /** Days ahead in which a deadline is shown on the board. */

@@ -9,6 +9,8 @@ export type Possible = {
   by: readonly string[];
   allowed: boolean;
   rules: CheckedRule[];
+  /** Absent where the procedure does not expect it now: it may be recorded, and nobody is waited for. */
+  expected?: { of: readonly string[]; sentence: string };
 };
 
 /** A rule of a checklist, by the sentence that is true of it: what it asks while nothing is known (`holds: null`). */

@@ -130,7 +130,6 @@ const permis = defineWorkflow({
       holds: 'Un contrôle a eu lieu.',
       fails: () => "Aucun contrôle n'a eu lieu.",
       reads: ['controle'],
-      awaits: ['agent'],
     },
     'controle-bon': {
       asks: 'Le contrôle doit être bon.',
@@ -160,6 +159,26 @@ const permis = defineWorkflow({
       fails: ({ faits }: Context) => `La date n'est pas postérieure à 2025. Faits : ${faits}.`,
       needs: ['date'],
     },
+  },
+  expected: {
+    examen: [
+      {
+        facts: ['permis.controle'],
+        of: ['agent'],
+        sentence: 'Le contrôle est à mener.',
+        while: ({ controle }: Context) => controle === null,
+        reads: ['controle'],
+      },
+      { facts: ['permis.accorde'], of: ['chef', 'agent'], sentence: 'Le permis est à accorder.' },
+    ],
+    'suivi.accorde': [
+      {
+        facts: ['permis.revu'],
+        of: ['chef'],
+        sentence: 'Le permis est à revoir.',
+        while: (_: Context, today: string) => today >= '2027-01-01',
+      },
+    ],
   },
   routing: ['etait-accorde', 'etait-en-examen'],
   roles: {
@@ -398,11 +417,27 @@ describe('ce qui est possible', () => {
     ]);
   });
 
-  test('dit qui le dossier attend : qui peut le faire avancer, ou rendre vraie une règle', () => {
+  test('dit de chaque fait s’il est attendu, et de qui', () => {
+    const expected = (situation: Situation, role: string, sub?: string) =>
+      possible(situation, reader(role, sub)).flatMap(({ type, expected }) => (expected ? [[type, expected]] : []));
+    const controle = ['permis.controle', { of: ['agent'], sentence: 'Le contrôle est à mener.' }];
+    const accord = ['permis.accorde', { of: ['chef', 'agent'], sentence: 'Le permis est à accorder.' }];
+    expect(expected(after(DEMANDE), 'agent')).toEqual([controle]);
+    // Neither what it waits for nor whether it has come is told to whom the member is hidden.
+    expect(expected(after(DEMANDE), 'demandeur')).toEqual([accord]);
+    expect(expected(after(DEMANDE, CONTROLE), 'demandeur')).toEqual([accord]);
+    expect(expected(after(DEMANDE, CONTROLE), 'agent')).toEqual([accord]);
+    expect(expected(after(DEMANDE, CONTROLE), 'agent', 'agent-1')).toEqual([accord]);
+    expect(expected(after(DEMANDE, CONTROLE, ACCORDE), 'chef')).toEqual([]);
+  });
+
+  test('dit qui le dossier attend : celui de qui la procédure attend un fait qui peut être accepté', () => {
     const waits = (situation: Situation, role: string, sub?: string) => waitsFor(situation, reader(role, sub));
     expect(waits(after(DEMANDE), 'agent')).toBe(true);
     expect(waits(after(DEMANDE), 'chef')).toBe(false);
     expect(waits(after(DEMANDE, CONTROLE), 'chef')).toBe(true);
+    expect(waits(after(DEMANDE, CONTROLE, ACCORDE), 'chef')).toBe(false);
+    expect(waitsFor(after(DEMANDE, CONTROLE, ACCORDE), { ...reader('chef'), today: '2027-01-01' })).toBe(true);
     expect(waits(after(DEMANDE, CONTROLE), 'agent', 'agent-1')).toBe(false);
     expect(waits(after(DEMANDE, CONTROLE), 'demandeur')).toBe(false);
     expect(waits(after(DEMANDE, past('permis.controle', { resultat: 'mauvais' })), 'chef')).toBe(false);

@@ -2,6 +2,7 @@ import { getNextTransitions } from 'xstate';
 import { possibleBeside } from './beside.ts';
 import { type CheckedRule, DATE_RULES, dateRules, type Possible, type Reader } from './checklist.ts';
 import type { CalendarDate } from './dates.ts';
+import { expectationsNow } from './expected.ts';
 import type { Fact } from './fact.ts';
 import { crossing, fold, type PastFact, type Situation } from './situation.ts';
 import type { Candidate, Failing, Happening, Item, Rule, StateSpec, Workflow } from './workflow.ts';
@@ -125,10 +126,11 @@ export function possible(situation: Situation, reader: Reader): readonly Possibl
 /** Everything that a checklist depends on besides the state, as a text. */
 function marksOf(situation: Situation, reader: Reader): string {
   let marks = `${reader.roles.join()} ${[...reader.hidden].join()}`;
+  const due = expectationsNow(situation, reader);
   for (const type of situation.state.accepts.keys()) {
     const event = unknownPayload(type, reader);
     const rules = wayOf(situation, event)?.rules;
-    marks += rules ? '|' : '-';
+    marks += rules ? (due.get(type)?.sentence ?? '|') : '-';
     for (const rule of rules ?? []) {
       const { holds, message, items } = checked(situation, rule, event, reader);
       marks += holds;
@@ -140,11 +142,17 @@ function marksOf(situation: Situation, reader: Reader): string {
 
 function checklist(situation: Situation, reader: Reader): Possible[] {
   const list: Possible[] = [];
+  const due = expectationsNow(situation, reader);
   for (const type of situation.state.accepts.keys()) {
     const fact = situation.workflow.facts.get(type) as Fact;
     const event = unknownPayload(type, reader);
     const way = wayOf(situation, event);
     if (!way) continue;
+    // Whoever reads need not be the one who is to act: that the reader could not is no reason.
+    const isExpected = !way.rules.some(
+      (rule) => !rule.needs?.includes('actor') && verdict(situation, rule, event, reader) === false,
+    );
+    const { of, sentence } = due.get(type) ?? {};
     list.push({
       type,
       label: fact.label,
@@ -154,6 +162,7 @@ function checklist(situation: Situation, reader: Reader): Possible[] {
         ...way.rules.map((rule) => checked(situation, rule, event, reader)),
         ...dateRules(fact).map(({ rule, asks }) => ({ rule, message: asks, holds: null })),
       ],
+      ...(of && sentence && isExpected ? { expected: { of, sentence } } : {}),
     });
   }
   return list;
@@ -191,20 +200,15 @@ function readsHidden({ reads }: Pick<Rule, 'reads'>, hidden: ReadonlySet<string>
 }
 
 /**
- * Whether a dossier waits for one of these roles: it may propose a fact that leads to another state and of which no rule
- * is known to be false, or it is named by a rule that is still false of such a fact. Free facts and those that give the
- * procedure up never count.
+ * Whether a dossier waits for one of these roles: a fact is expected of it now, of which no rule is known to be false to
+ * this very person.
  */
 export function waitsFor(situation: Situation, reader: Reader): boolean {
-  for (const type of situation.state.accepts.keys()) {
-    const fact = situation.workflow.facts.get(type) as Fact;
-    if (fact.free || fact.abandons) continue;
+  for (const [type, { of }] of expectationsNow(situation, reader)) {
+    if (!of.some((role) => reader.roles.includes(role))) continue;
     const event = unknownPayload(type, reader);
     const way = wayOf(situation, event);
-    if (!way || way.target === null || way.target === situation.state.state) continue;
-    const missing = way.rules.filter((rule) => verdict(situation, rule, event, reader) === false);
-    if (missing.length === 0 && fact.by.some((role) => reader.roles.includes(role))) return true;
-    if (missing.some((rule) => rule.awaits?.some((role) => reader.roles.includes(role)))) return true;
+    if (way && !way.rules.some((rule) => verdict(situation, rule, event, reader) === false)) return true;
   }
   return false;
 }

@@ -99,6 +99,7 @@ function demande(guards: Record<string, Guard> = {}): Workflow {
       'pause-finie': { ...regle('La pause est finie.'), needs: ['date'] },
       'piece-tenue': { ...regle('La pièce est tenue.'), needs: ['payload'] },
     },
+    expected: { ouverte: [], suspendue: [] },
     roles: { agent: { label: 'Agent', sees: 'all' }, chef: { label: 'Chef', sees: 'all' } },
   });
 }

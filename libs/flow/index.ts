@@ -7,6 +7,7 @@ export * from './corrections.ts';
 export * from './dates.ts';
 export * from './decide.ts';
 export * from './describe.ts';
+export * from './expected.ts';
 export * from './explore.ts';
 export * from './explore-corrections.ts';
 export * from './fact.ts';

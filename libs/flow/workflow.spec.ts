@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { type AnyStateMachine, and, assign, createMachine, not, or, setup } from 'xstate';
 import { Catalogue } from './catalogue.ts';
+import type { Expectation } from './expected.ts';
 import { defineFact, factsOf } from './fact.ts';
 import { Text } from './fields.ts';
 import { BEFORE, defineWorkflow, FINAL, stateString, type WorkflowSpec } from './workflow.ts';
@@ -53,11 +54,16 @@ const spec: WorkflowSpec = {
   machine: machine(),
   facts,
   reasons: { prete: regle('La demande est prête.') },
+  expected: { 'demande.ouverte': [{ facts: ['demande.close'], of: ['agent'], sentence: 'La demande est à clore.' }] },
   roles: { agent: { label: 'Agent', sees: 'all' } },
   versionChangedBy: [],
   parties: {},
   keyed: [],
 };
+
+const attend = (change: Partial<Expectation>): Partial<WorkflowSpec> => ({
+  expected: { 'demande.ouverte': [{ facts: ['demande.close'], of: ['agent'], sentence: 'À clore.', ...change }] },
+});
 
 describe('une procédure', () => {
   test('est lue dans sa machine : états, libellés, jalons, faits acceptés et règles', () => {
@@ -96,7 +102,7 @@ describe('une procédure qui pourrait se taire ou se tromper est refusée :', ()
     ['un fait accepté mais non déclaré', { facts: facts.slice(0, 1) }, 'accepts demande.close, which is not declared'],
     [
       'un fait déclaré que rien n’accepte',
-      { machine: machine({ ouverte: { on: {} } }), reasons: {} },
+      { machine: machine({ ouverte: { on: {} } }), reasons: {}, expected: { 'demande.ouverte': [] } },
       'demande.close is accepted nowhere',
     ],
     ['deux faits de même type', { facts: [...facts, ...facts] }, 'two facts have the same type'],
@@ -176,11 +182,28 @@ describe('une procédure qui pourrait se taire ou se tromper est refusée :', ()
     ],
     ['un rôle inconnu', { roles: {} }, 'demande.ouverte names the role agent, which is not declared'],
     ['un rôle hérité de tout objet', { parties: { constructor: [] } }, 'parties names the role constructor'],
+    ['un état qui ne dit pas ce qu’il attend', { expected: {} }, 'demande.ouverte does not say what it expects'],
     [
-      'une règle qui attend un rôle inconnu',
-      { reasons: { prete: { ...regle('P.'), awaits: ['chef'] } } },
-      'the rule prete names the role chef',
+      'une attente d’un état inconnu',
+      { expected: { ...spec.expected, ailleurs: [] } },
+      'ailleurs expects something and is no state',
     ],
+    [
+      'un fait attendu que l’état n’accepte pas',
+      attend({ facts: ['demande.inconnue'] }),
+      'demande.ouverte expects demande.inconnue, which it does not accept',
+    ],
+    [
+      'un fait attendu de qui ne peut le proposer',
+      attend({ of: ['chef'] }),
+      'demande.ouverte expects demande.close of chef, which may not propose it',
+    ],
+    [
+      'une attente une fois le dossier terminé',
+      { expected: { ...spec.expected, close: spec.expected['demande.ouverte'] ?? [] } },
+      'close expects something of a dossier that is over',
+    ],
+    ['une attente qui lit ce qui n’existe pas', attend({ reads: ['avis'] }), 'what demande.ouverte expects names avis'],
     [
       'une règle qui lit ce qui n’existe pas',
       { reasons: { prete: { ...regle('P.'), reads: ['avis'] } } },

@@ -1,6 +1,7 @@
 import { type AnyStateMachine, type AnyStateNode, initialTransition } from 'xstate';
 import { correctedAfterwards, factsBeside, isBesideTheMachine } from './corrections.ts';
 import type { CalendarDate } from './dates.ts';
+import type { Expectation } from './expected.ts';
 import type { Fact } from './fact.ts';
 
 /** Who proposes a fact, as rules may ask: four eyes compare issuer and subject. */
@@ -50,8 +51,6 @@ export type Reason = Statement & {
   needs?: readonly Need[];
   /** Members of the context that it reads, when some are withheld from some. */
   reads?: readonly string[];
-  /** Roles that can make it true while it is false. */
-  awaits?: readonly string[];
   /** Path of the payload's field that it is about, for the form. */
   field?: string;
 };
@@ -75,6 +74,8 @@ export type WorkflowSpec = {
   facts: readonly Fact[];
   /** Named guard -> its sentence. */
   reasons: Readonly<Record<string, Reason>>;
+  /** State string -> what is expected of a dossier there, and of whom. A state that expects nothing says so: `[]`. */
+  expected: Readonly<Record<string, readonly Expectation[]>>;
   /** Named guards that choose where a fact leads and are never a reason to refuse. */
   routing?: readonly string[];
   roles: Readonly<Record<string, RoleSpec>>;
@@ -104,10 +105,12 @@ export type StateSpec = {
   final: boolean;
   /** Type of fact -> the ways it may go, in XState's order. */
   accepts: ReadonlyMap<string, readonly Candidate[]>;
+  /** What is to be done, and by whom; nothing where the procedure only lets things happen, or is over. */
+  expects: readonly Expectation[];
 };
 
 /** A procedure: its facts, states, rules and roles, read off its machine once. */
-export type Workflow = Omit<WorkflowSpec, 'facts' | 'keyed'> & {
+export type Workflow = Omit<WorkflowSpec, 'facts' | 'keyed' | 'expected'> & {
   /** Those of the machine, then the three beside it: rectification, annulment, change of version. */
   facts: ReadonlyMap<string, Fact>;
   keyed: ReadonlySet<string>;
@@ -199,7 +202,18 @@ export function defineWorkflow(spec: WorkflowSpec): Workflow {
     if (state !== null && meta.jalon === undefined) fail(`the state ${state} has no jalon`);
     if (state !== null && leaf.meta?.label === undefined) fail(`the state ${state} has no label`);
     const jalon = meta.jalon ?? '';
-    states.set(state, { state: state ?? '', label: meta.label ?? '', jalon, final: jalon === FINAL, accepts });
+    const final = jalon === FINAL;
+    const expects = (state !== null && spec.expected[state]) || [];
+    if (state !== null && !final && !Object.hasOwn(spec.expected, state)) fail(`${state} does not say what it expects`);
+    if (final && expects.length > 0) fail(`${state} expects something of a dossier that is over`);
+    for (const { facts: types, of } of expects)
+      for (const type of types) {
+        if (!accepts.has(type)) fail(`${state} expects ${type}, which it does not accept`);
+        const by = facts.get(type)?.by ?? [];
+        for (const role of of)
+          if (!by.includes(role)) fail(`${state} expects ${type} of ${role}, which may not propose it`);
+      }
+    states.set(state, { state: state ?? '', label: meta.label ?? '', jalon, final, accepts, expects });
   }
   if (facts.size < spec.facts.length + beside.length) fail('two facts have the same type');
   for (const { type } of spec.facts) if (!accepted.has(type)) fail(`${type} is accepted nowhere`);
@@ -229,12 +243,16 @@ export function defineWorkflow(spec: WorkflowSpec): Workflow {
       if (proposes !== undefined && !facts.has(proposes))
         fail(`a deadline of ${type} proposes ${proposes}, which is not declared`);
   }
-  for (const [guard, { awaits, reads }] of Object.entries(spec.reasons)) {
+  for (const [state, expectations] of Object.entries(spec.expected)) {
+    if (!states.has(state)) fail(`${state} expects something and is no state`);
+    for (const { reads } of expectations) remembered(`what ${state} expects`, reads);
+  }
+  for (const [guard, { reads }] of Object.entries(spec.reasons)) {
     if (!used.has(guard)) fail(`there is a sentence for « ${guard} », which guards nothing`);
-    playing(`the rule ${guard}`, awaits);
     remembered(`the rule ${guard}`, reads);
   }
-  return { ...spec, facts, keyed: new Set(spec.keyed), states, decisions: decisionsAmong(spec.facts, states) };
+  const { expected: _expected, ...declared } = spec;
+  return { ...declared, facts, keyed: new Set(spec.keyed), states, decisions: decisionsAmong(spec.facts, states) };
 }
 
 function decisionsAmong(facts: readonly Fact[], states: Workflow['states']): ReadonlySet<string> {

@@ -60,7 +60,7 @@ const FACTS: readonly Fact[] = [
 ];
 
 function state(name: string, label: string, jalon: string): StateSpec {
-  return { state: name, label, jalon, final: jalon === 'fin', accepts: new Map() };
+  return { state: name, label, jalon, final: jalon === 'fin', accepts: new Map(), expects: [] };
 }
 
 const ROLES: PublishedWorkflow['roles'] = {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { until } from '../eventually.ts';
 import { CENTRE, PRESTATAIRE } from '../parties.ts';
 import { Receiver } from '../receiver.ts';
-import { upTo } from '../walk.ts';
+import { upTo, walkToJ3, wayTo } from '../walk.ts';
 import type { Window } from './browser.ts';
 import { Stage } from './stage.ts';
 import { Wire } from './wire.ts';
@@ -147,6 +147,26 @@ describe('what is refused', () => {
     await autre.page.getByText('Aucun dossier pour le moment').waitFor();
     const abonne = await stage.window('Système abonné');
     expect(await abonne.page.getByRole('navigation').getByRole('link', { name: 'Dossiers' }).count()).toBe(0);
+  }, 30_000);
+
+  test('the board of an accused prestataire asks for observations; of a healthy qualification it asks nothing', async () => {
+    const org = PRESTATAIRE;
+    await stage.lead(walkToJ3());
+    const accused = await stage.lead(wayTo('qualifiee.mise-en-cause'));
+    const prestataire = await stage.window('Prestataire', { org });
+    const board = prestataire.page.getByRole('region', { name: 'À traiter' });
+    const cards = board.getByRole('listitem').filter({ hasText: 'Qualification' });
+    await cards.getByText('Des observations sur les griefs sont à présenter.').waitFor();
+    expect(await cards.count()).toBe(1);
+    expect(await cards.getByRole('link').allTextContents()).toEqual([
+      'Nuage de Brocéliande · Brocéliande Cloud',
+      'Observations présentées',
+    ]);
+    await cards.getByRole('link', { name: 'Observations présentées' }).click();
+    await prestataire.page.getByRole('heading', { level: 2, name: 'Observations présentées' }).waitFor();
+    await prestataire.goto(`/dossiers/${accused}/agir`);
+    const first = prestataire.page.getByRole('main').locator('.carte').first();
+    expect(await first.textContent()).toContain('Attendu de vous Des observations sur les griefs sont à présenter.');
   }, 30_000);
 
   test('a prestataire and a centre are offered what is theirs', async () => {

@@ -49,6 +49,8 @@ function broken({ on = {}, guards = {}, facts = {} }: Mutation): Workflow {
       .map((fact) => ({ ...fact, ...facts[fact.type] })),
     reasons: Object.fromEntries(Object.entries(secnumcloud.reasons).filter(([rule]) => used.has(rule))),
     keyed: [...secnumcloud.keyed],
+    // A procedure that is changed to find faults need not accept all that the real one expects.
+    expected: Object.fromEntries([...secnumcloud.states.keys()].flatMap((state) => (state ? [[state, []]] : []))),
   });
 }
 

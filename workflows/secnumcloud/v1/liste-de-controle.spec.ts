@@ -122,10 +122,55 @@ describe('ce qui est possible', () => {
 
 describe('qui un dossier attend', () => {
   const attend = (steps: Parameters<typeof given>, role: string) => waitsFor(given(...steps).situation, lecteur(role));
+  const ACTEURS = Object.keys(secnumcloud.roles);
 
-  test('le prestataire, quand des compléments lui sont demandés', () => {
-    expect(attend(wayTo('candidature.incomplete'), 'prestataire')).toBe(true);
-    expect(attend(wayTo('candidature.deposee'), 'prestataire')).toBe(false);
+  /** State -> who is expected, each of what, on the usual way to it. */
+  const ATTENDUS: Record<string, Record<string, string[]>> = {
+    'candidature.deposee': {
+      'charge-de-qualification': ['candidature.accuse-emis', 'candidature.complements-demandes'],
+      'chef-de-bureau': ['candidature.charge-designe'],
+    },
+    'candidature.incomplete': { prestataire: ['candidature.complements-recus'] },
+    'candidature.complete': { 'charge-de-qualification': ['j0.acceptee', 'candidature.refusee'] },
+    'j1.centre-attendu': { prestataire: ['j1.centre-choisi'] },
+    'j1.strategie-attendue': { prestataire: ['j1.strategie-proposee'], 'centre-evaluation': ['j1.strategie-proposee'] },
+    'j1.strategie-en-examen': {
+      'charge-de-qualification': ['j1.complements-demandes', 'j1.strategie-rejetee', 'j1.strategie-validee'],
+    },
+    'j2.plan-attendu': { 'charge-de-qualification': ['j2.plan-valide'] },
+    'j2.audits': { 'centre-evaluation': ['j2.audit-planifie'] },
+    'j2.rapport-en-revue': {
+      'charge-de-qualification': ['j2.verification-demandee', 'j2.rapport-rejete', 'j2.rapport-accepte'],
+    },
+    'j2.verifications': { 'centre-evaluation': ['j2.verification-remise'] },
+    'j2.interrompue': { 'charge-de-qualification': ['j2.evaluation-reprise'] },
+    'j3.instruction': { 'chef-de-bureau': ['j3.avis-rendu'] },
+    'j3.avis-rendu': { 'directeur-general': ['j3.qualification-accordee', 'j3.qualification-refusee'] },
+    'qualifiee.valide': {},
+    'qualifiee.mise-en-cause': { prestataire: ['suivi.observations-presentees'] },
+    'qualifiee.suspendue': { 'directeur-general': ['suivi.suspension-levee', 'suivi.griefs-notifies'] },
+  };
+
+  test.each([...secnumcloud.states.values()].flatMap(({ state }) => (state ? [state] : [])))(
+    'dans %s : chacun sait ce qui est attendu de lui, et nul autre',
+    (etat) => {
+      const { situation } = given(...wayTo(etat));
+      const attendus = ATTENDUS[etat] ?? {};
+      for (const role of ACTEURS) {
+        const lu = { ...lecteur(role), today: '2025-11-04' };
+        const faits = possible(situation, lu).flatMap(({ type, expected }) =>
+          expected?.of.includes(role) ? [type] : [],
+        );
+        expect([role, faits.toSorted()]).toEqual([role, (attendus[role] ?? []).toSorted()]);
+        expect([role, waitsFor(situation, lu)]).toEqual([role, faits.length > 0]);
+      }
+    },
+  );
+
+  test('une qualification en cours de validité : personne, même avant notification et publication', () => {
+    for (const role of ACTEURS) expect(attend(wayTo('qualifiee.valide'), role)).toBe(false);
+    const suivie = [...wayTo('qualifiee.valide'), fact('suivi.decision-notifiee', {}, { effectiveAt: '2025-07-03' })];
+    for (const role of ACTEURS) expect(attend(suivie, role)).toBe(false);
   });
 
   test("le chef de bureau, tant qu'aucun chargé n'est désigné", () => {
@@ -134,32 +179,51 @@ describe('qui un dossier attend', () => {
   });
 
   test('le centre pendant les audits, le prestataire tant qu’un plan d’action manque', () => {
-    expect(attend(wayTo('j2.audits'), 'centre-evaluation')).toBe(true);
+    expect(attend(upTo('j2.audit-planifie'), 'centre-evaluation')).toBe(true);
+    expect(attend(upTo('j2.audit-ouvert'), 'centre-evaluation')).toBe(true);
+    expect(attend(upTo('j2.audit-clos', 2), 'centre-evaluation')).toBe(true);
     expect(attend(wayTo('j2.audits'), 'prestataire')).toBe(false);
     const sansPlan = upTo('j2.rapport-remis').filter(
       ({ type, data }) => !(type === 'j2.plan-d-action-remis' && data.constat === 'C2'),
     );
     expect(attend(sansPlan, 'prestataire')).toBe(true);
+    expect(attend(sansPlan, 'charge-de-qualification')).toBe(false);
     expect(attend(upTo('j2.rapport-remis'), 'prestataire')).toBe(false);
   });
 
-  test("le chef de bureau pour l'avis, le directeur général pour la décision, sauf s'il en est l'auteur", () => {
-    expect(attend(wayTo('j3.instruction'), 'chef-de-bureau')).toBe(true);
-    expect(attend(wayTo('j3.avis-rendu'), 'directeur-general')).toBe(true);
+  test("le directeur général pour la décision, sauf s'il est l'auteur de l'avis ; sa main reste attendue pour autrui", () => {
     const cumul = [...wayTo('j3.instruction'), { ...fact('j3.avis-rendu'), sub: 'directeur-general' }];
     expect(attend(cumul, 'directeur-general')).toBe(false);
+    const { expected } = liste(given(...cumul), 'directeur-general', 'j3.qualification-accordee');
+    expect(expected).toEqual({ of: ['directeur-general'], sentence: 'La qualification est à accorder ou à refuser.' });
   });
 
-  test.each([...secnumcloud.states.values()].filter(({ final }) => final).map(({ state }) => state))(
-    'personne, dans %s',
-    (etat) => {
-      for (const role of Object.keys(secnumcloud.roles)) expect(attend(wayTo(etat), role)).toBe(false);
-    },
-  );
+  test("le directeur général pour la suite des griefs, une fois qu'il peut la décider", () => {
+    const mise = given(...wayTo('qualifiee.mise-en-cause')).situation;
+    const le = (today: string) => waitsFor(mise, lecteur('directeur-general', today));
+    expect(le('2025-12-31')).toBe(false);
+    expect(le('2026-01-01')).toBe(true);
+    const repondu = [...wayTo('qualifiee.mise-en-cause'), fact('suivi.observations-presentees')];
+    expect(waitsFor(given(...repondu).situation, lecteur('directeur-general', '2025-11-04'))).toBe(true);
+    expect(attend(repondu, 'prestataire')).toBe(false);
+  });
 
-  test('ni pour un retrait ni pour une renonciation, toujours possibles', () => {
-    expect(attend(wayTo('j3.instruction'), 'prestataire')).toBe(false);
-    expect(attend(wayTo('qualifiee.valide'), 'prestataire')).toBe(false);
+  test('après une enquête défavorable, le refus seul est attendu de qui la connaît', () => {
+    const steps = wayTo('j3.avis-rendu').map((step) =>
+      step.type === 'j3.enquete-conclue' ? { ...step, data: { ...step.data, resultat: 'defavorable' } } : step,
+    );
+    const attendu = (role: string) =>
+      possible(given(...steps).situation, lecteur(role)).flatMap(({ type, expected }) => (expected ? [type] : []));
+    expect(attendu('directeur-general')).toEqual(['j3.qualification-refusee']);
+    expect(attendu('prestataire')).toEqual(['j3.qualification-accordee', 'j3.qualification-refusee']);
+  });
+
+  test('jamais pour ce qui serait refusé quoi qu’on saisisse', () => {
+    for (const etat of [...secnumcloud.states.keys()].filter((etat) => etat !== null))
+      for (const role of ACTEURS)
+        for (const { type, rules, expected } of possible(given(...wayTo(etat)).situation, lecteur(role)))
+          if (expected?.of.includes(role))
+            expect([type, rules.filter(({ holds }) => holds === false)]).toEqual([type, []]);
   });
 });
 

@@ -7,7 +7,6 @@ import type {
   SuiviReserveLevee,
 } from './facts.ts';
 import { enumerer, le, nommer, servicesHors } from './phrases.ts';
-import { PRESTATAIRE } from './roles.ts';
 
 /** What is said of the rules of the decision of J3, and of the life of a qualification. */
 export const reasonsOfDecisions: Readonly<Record<string, Reason>> = {
@@ -119,7 +118,6 @@ export const reasonsOfDecisions: Readonly<Record<string, Reason>> = {
       `Aucune observation sur les griefs n'a été présentée, et elles peuvent l'être jusqu'au ${le(griefs?.observationsAvantLe)} inclus.`,
     needs: ['date'],
     reads: ['griefs'],
-    awaits: [PRESTATAIRE],
   },
   'effet-pas-avant-la-date-d-effet': {
     asks: "L'abrogation ne doit pas prendre effet avant la date de la décision.",

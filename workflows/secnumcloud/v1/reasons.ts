@@ -12,7 +12,6 @@ import {
 } from './facts.ts';
 import { compter, constat, enumerer, le, nommer, pieces, servicesHors } from './phrases.ts';
 import { reasonsOfDecisions } from './reasons-of-decisions.ts';
-import { CENTRE, CHARGE, CHEF, PRESTATAIRE } from './roles.ts';
 
 /** What is said of an audit in the place of the state in which the rule wants it. */
 const ETATS: Readonly<Record<Audit['etat'], string>> = {
@@ -87,13 +86,11 @@ export const reasons: Readonly<Record<string, Reason>> = {
     holds: 'Le dossier comporte les six catégories de pièces.',
     fails: (dossier: Context) =>
       compter(pieces(dossier), 'catégorie de pièces manque', 'catégories de pièces manquent'),
-    awaits: [CHARGE],
   },
   'accuse-emis': {
     asks: "L'accusé de réception doit avoir été émis.",
     holds: "L'accusé de réception a été émis.",
     fails: () => "L'accusé de réception n'a pas encore été émis.",
-    awaits: [CHARGE],
   },
   'charge-designe': {
     asks: "Un chargé de qualification doit être désigné, au plus tard à la date d'effet.",
@@ -103,7 +100,6 @@ export const reasons: Readonly<Record<string, Reason>> = {
         ? "Aucun chargé de qualification n'est désigné."
         : `Le chargé de qualification n'est désigné que depuis le ${le(chargeDepuis)}, après la date d'effet (${le(effectiveAt)}).`,
     needs: ['date'],
-    awaits: [CHEF, CHARGE],
   },
 
   // Strategy
@@ -246,13 +242,11 @@ export const reasons: Readonly<Record<string, Reason>> = {
         "phase de la stratégie n'a pas d'audit clos",
         "phases de la stratégie n'ont pas d'audit clos",
       ),
-    awaits: [CENTRE],
   },
   'aucun-audit-ouvert': {
     asks: 'Aucun audit ne doit rester ouvert.',
     holds: "Aucun audit n'est ouvert.",
     fails: auditsEncoreOuverts,
-    awaits: [CENTRE],
   },
   'aucun-ecart-majeur-ouvert': {
     asks: 'Aucune non-conformité majeure ne doit rester ouverte.',
@@ -264,7 +258,6 @@ export const reasons: Readonly<Record<string, Reason>> = {
         'non-conformités majeures sont ouvertes',
       ),
     reads: ['constats'],
-    awaits: [CENTRE, PRESTATAIRE],
   },
   'plan-pour-chaque-ecart-mineur': {
     asks: "Chaque non-conformité mineure encore ouverte doit avoir un plan d'action.",
@@ -276,7 +269,6 @@ export const reasons: Readonly<Record<string, Reason>> = {
         "non-conformités mineures sont ouvertes sans plan d'action",
       ),
     reads: ['constats'],
-    awaits: [PRESTATAIRE],
   },
 
   ...reasonsOfDecisions,

@@ -1,5 +1,6 @@
 import { defineWorkflow, factsOf } from '@jalon/flow';
 import type { Context } from './context.ts';
+import { expected } from './expected.ts';
 import * as facts from './facts.ts';
 import { machine } from './machine.ts';
 import { reasons, routing } from './reasons.ts';
@@ -13,6 +14,7 @@ export const secnumcloud = defineWorkflow({
   machine,
   facts: factsOf(facts),
   reasons,
+  expected,
   routing,
   roles,
   parties,
