@@ -110,7 +110,7 @@ export type StateSpec = {
 };
 
 /** A procedure: its facts, states, rules and roles, read off its machine once. */
-export type Workflow = Omit<WorkflowSpec, 'facts' | 'keyed' | 'expected'> & {
+export type Workflow = Omit<WorkflowSpec, 'facts' | 'keyed'> & {
   /** Those of the machine, then the three beside it: rectification, annulment, change of version. */
   facts: ReadonlyMap<string, Fact>;
   keyed: ReadonlySet<string>;
@@ -251,8 +251,7 @@ export function defineWorkflow(spec: WorkflowSpec): Workflow {
     if (!used.has(guard)) fail(`there is a sentence for « ${guard} », which guards nothing`);
     remembered(`the rule ${guard}`, reads);
   }
-  const { expected: _expected, ...declared } = spec;
-  return { ...declared, facts, keyed: new Set(spec.keyed), states, decisions: decisionsAmong(spec.facts, states) };
+  return { ...spec, facts, keyed: new Set(spec.keyed), states, decisions: decisionsAmong(spec.facts, states) };
 }
 
 function decisionsAmong(facts: readonly Fact[], states: Workflow['states']): ReadonlySet<string> {
