@@ -117,7 +117,7 @@ export function Documented(route: Documentation): MethodDecorator {
   return applyDecorators(
     RouteConfig({
       public: open,
-      query: Object.keys(query),
+      parameters: { path: Object.fromEntries(path.map((name) => [name, PATH[name].schema])), query, headers },
       ...(body ? { body: route.bodyOptional ? 'optional' : 'needed' } : {}),
     }),
     ApiOperation({ operationId: id, summary, tags: [tag], ...(description ? { description } : {}) }),

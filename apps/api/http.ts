@@ -1,6 +1,7 @@
 import type { Caller } from '@jalon/engine';
 import { isCalendarDate, UUID } from '@jalon/flow';
 import type { FastifyRequest } from 'fastify';
+import type { Parameters } from './parameters.ts';
 import { ProblemRaised } from './problems.ts';
 
 declare module 'fastify' {
@@ -15,8 +16,8 @@ declare module 'fastify' {
     public?: boolean;
     /** Whether it reads a body, and cannot do without. */
     body?: 'needed' | 'optional';
-    /** The parameters that its query may have; anything else is refused. Absent: whatever comes is ignored. */
-    query?: readonly string[];
+    /** What its parameters may be; anything else is refused. Absent: whatever comes is ignored. */
+    parameters?: Parameters;
   }
 }
 
@@ -77,12 +78,16 @@ export function dateOf(name: string, text: string | undefined): string {
 
 const INSTANT = /^(\d{4}-\d{2}-\d{2})[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
 
+/** Whether a text is an instant of the RFC 3339 that exists. */
+export function isInstant(text: string): boolean {
+  const [, date] = INSTANT.exec(text) ?? [];
+  return isCalendarDate(date) && !Number.isNaN(Date.parse(text));
+}
+
 /** An instant in a query (RFC 3339), as instants are stored: UTC, milliseconds. @throws 400 when it is none */
-export function instantOf(name: string, text: string | undefined): string {
-  const [, date] = INSTANT.exec(text ?? '') ?? [];
-  const time = isCalendarDate(date) ? Date.parse(text as string) : Number.NaN;
-  if (Number.isNaN(time)) throw malformed(`${name} est un instant de la RFC 3339, par exemple 2026-03-03T09:30:00Z.`);
-  return new Date(time).toISOString();
+export function instantOf(name: string, text = ''): string {
+  if (!isInstant(text)) throw malformed(`${name} est un instant de la RFC 3339, par exemple 2026-03-03T09:30:00Z.`);
+  return new Date(text).toISOString();
 }
 
 /** Yes or no in a query; no when absent. @throws 400 for anything else than true or false */
@@ -96,16 +101,6 @@ export function positionOf(text: string | undefined): bigint | undefined {
   if (text === undefined) return undefined;
   if (!/^\d{1,20}$/.test(text)) throw malformed('min-position est une position donnée par une réponse.');
   return BigInt(text);
-}
-
-/** @throws 400 when a query has a parameter that the route does not know, or one twice */
-export function knownQuery(query: unknown, names: readonly string[]): Record<string, string | undefined> {
-  for (const [name, value] of Object.entries(query as Record<string, unknown>)) {
-    if (!names.includes(name))
-      throw malformed(`Paramètre inconnu : ${name.slice(0, 64)}. Connus : ${names.join(', ') || 'aucun'}.`);
-    if (typeof value !== 'string') throw malformed(`Le paramètre ${name} n'est donné qu'une fois.`);
-  }
-  return query as Record<string, string | undefined>;
 }
 
 /** What cannot be read in a request. */

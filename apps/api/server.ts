@@ -7,8 +7,9 @@ import { appModule } from './app.module.ts';
 import type { Config } from './config.ts';
 import { serveConsole } from './console.ts';
 import { serveDocumentation } from './documentation.ts';
-import { knownQuery, malformed } from './http.ts';
+import { malformed } from './http.ts';
 import { Metrics } from './metrics.ts';
+import { checkParameters } from './parameters.ts';
 import { answerUnreadable, ProblemFilter, sendProblem } from './problem.filter.ts';
 import { ProblemRaised } from './problems.ts';
 import type { Product } from './product.ts';
@@ -83,8 +84,9 @@ export async function createServer(
     if (refusal && !isOpen(request)) throw refusal;
     if (Number(request.headers['content-length'] ?? 0) > BODY_LIMIT) throw new ProblemRaised('trop-volumineux');
   });
-  fastify.addHook('preValidation', async ({ query, routeOptions }) => {
-    if (routeOptions.config.query) knownQuery(query, routeOptions.config.query);
+  fastify.addHook('preValidation', async (request) => {
+    const { parameters } = request.routeOptions.config;
+    if (parameters) checkParameters(request, parameters);
   });
   boundClosing(fastify, patience.request);
 
