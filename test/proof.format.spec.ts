@@ -7,6 +7,7 @@ import { Catalogue } from '@jalon/flow';
 import { canonicalJson, sha256 } from '@jalon/journal';
 import {
   type Bundle,
+  HeadFile,
   KeyFile,
   Keys,
   makeBundle,
@@ -46,16 +47,17 @@ async function example(): Promise<string> {
     const keys = new Keys(store, new KeyFile(keyFile), clock);
     const origin = () => store.origin(() => 'journal.example');
     const { journal, directory } = office;
-    const parts = { store, journal, keys, origin, clock, shared: false };
+    const head = new HeadFile(join(folder, 'tete'));
+    const parts = { store, journal, keys, head, origin, clock, shared: false };
     const notary = new Notary({ ...parts, onTrouble: (error) => expect(error).toBeUndefined() });
     const stopping = new AbortController();
     const running = notary.run(stopping.signal);
     const prover = new Prover({ ...parts, notary });
     const events = await office.stored(id);
     const { proofs, checkpoint } = await prover.inclusions(
-      events.map(({ envelope, position }) => ({ id: envelope.id, position })),
+      events.map(({ envelope, position, hash }) => ({ id: envelope.id, position, hash })),
     );
-    const sealer = new Sealer(parts);
+    const sealer = new Sealer({ ...parts, assertExtends: () => notary.assertExtends() });
     const text = await makeBundle({
       dossier: id,
       events,

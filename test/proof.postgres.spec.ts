@@ -52,7 +52,9 @@ describe('In PostgreSQL,', () => {
       await other.ended();
       expect(other.troubles).toEqual([]);
       const [fact] = await first.record(DOSSIER);
-      const { checkpoint } = await other.prover.inclusions([{ id: fact!.envelope.id, position: fact!.position }]);
+      const { checkpoint } = await other.prover.inclusions([
+        { id: fact!.envelope.id, position: fact!.position, hash: fact!.hash },
+      ]);
       expect(checkpoint).toMatchObject({ size: 4, position: 4n });
       expect(await other.prover.latest()).toEqual(await first.store.latestCheckpoint());
       expect((await other.prover.find(fact!.envelope.id))?.leaf).toBe(3);
@@ -90,7 +92,7 @@ describe('In PostgreSQL,', () => {
       const other = await join({ pace: { patience: 500 } });
       await other.ended();
       const [fact] = await first.record(DOSSIER);
-      const asked = { id: fact!.envelope.id, position: fact!.position + 5n };
+      const asked = { id: fact!.envelope.id, position: fact!.position + 5n, hash: fact!.hash };
       await expect(other.prover.inclusions([asked])).rejects.toThrow(ProofUnavailable);
       expect(await other.prover.inclusions([{ ...asked, position: fact!.position }])).toMatchObject({
         checkpoint: { size: 2 },

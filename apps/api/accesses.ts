@@ -27,6 +27,7 @@ const ACCESS_TYPES = {
   'acces.effacement-demande': 'Effacement demandé',
   'acces.efface': 'Effacement fait',
   'acces.cle-remplacee': 'Clé de signature remplacée',
+  'acces.origine-fermee': 'Origine du journal fermée, une autre ouverte',
 } as const;
 
 export type AccessType = keyof typeof ACCESS_TYPES;

@@ -88,6 +88,8 @@ export class Config {
   JALON_ORIGIN?: string;
   /** The private key that signs checkpoints; in the data folder when it is absent. */
   @IsOptional() @IsString() @MinLength(1) JALON_KEY_FILE?: string;
+  /** The last head that was signed; beside the key when it is absent. */
+  @IsOptional() @IsString() @MinLength(1) JALON_HEAD_FILE?: string;
   /** Witnesses that cosign checkpoints. */
   @list()
   @ValidateBy(
@@ -154,6 +156,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     'JALON_PUBLIC_URL',
     'JALON_ORIGIN',
     'JALON_KEY_FILE',
+    'JALON_HEAD_FILE',
     'ESDB_URL',
     'DATABASE_URL',
     'OIDC_ISSUER',

@@ -6,6 +6,7 @@ import { OPERATOR } from './accesses.ts';
 import { type Erasure, erase } from './erase.ts';
 import { ImportRefused, importWhileServing } from './import.ts';
 import { listKeys, rotateKey } from './keys.ts';
+import { mend } from './mend.ts';
 import type { Product } from './product.ts';
 import { projections } from './read-models.ts';
 import { loadSample } from './sample.ts';
@@ -16,6 +17,8 @@ export type Order =
   | { command: 'rebuild'; projection?: string }
   | { command: 'keys'; act: 'list' | 'rotate' }
   | { command: 'erase'; erasure: Erasure }
+  /** `origin`: under which name the log goes on; drawn when it is absent. */
+  | { command: 'mend'; origin?: string }
   /** The journal and the directory are about to be written into this file. */
   | { command: 'exporting'; file: string }
   /** `elsewhere`: other stores than those of the server were named. */
@@ -38,6 +41,7 @@ export async function perform(product: Product, order: Order, say: (progress: st
     return importWhileServing(order.file, product, say);
   }
   if (order.command === 'keys') return order.act === 'rotate' ? rotated(product) : listKeys(product.proving);
+  if (order.command === 'mend') return mend(product, order.origin);
   if (order.command === 'erase') return erase(product, order.erasure);
   if (order.command === 'exporting') {
     await product.accesses.record('acces.exporte', OPERATOR, { operation: 'jalon export', fichier: order.file });

@@ -29,6 +29,12 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  readonly diverged = new Gauge({
+    name: 'jalon_log_diverged',
+    help: '1 while the log does not extend what was signed last, so that nothing is signed nor sealed; else 0',
+    registers: [this.registry],
+  });
+
   readonly parked = new Gauge({
     name: 'jalon_projection_parked_dossiers',
     help: 'Dossiers that a read model could not digest',

@@ -52,10 +52,17 @@ export class OperationsController {
     const readModels = await this.#readModels();
     const witnesses = this.product.proving.witnesses.status();
     const isCosigned = witnesses.every(({ status }) => status !== 'absent' && status !== 'refused');
-    const whole = directory.status === 'ok' && readModels.status === 'ok' && isCosigned;
+    const { diverged } = this.product.proving.notary;
+    const proof = diverged
+      ? {
+          status: 'diverged',
+          reason: `${diverged.message} Rien n'est signé ni scellé : « jalon mend » dit comment réparer.`,
+        }
+      : { status: 'ok' };
+    const whole = directory.status === 'ok' && readModels.status === 'ok' && isCosigned && diverged === null;
     const status = journal.status !== 'ok' ? 'unavailable' : whole ? 'ok' : 'degraded';
     if (status === 'unavailable') reply.code(503).header('retry-after', '2');
-    return { status, journal, directory, readModels, ...(witnesses.length > 0 ? { witnesses } : {}) };
+    return { status, journal, directory, readModels, proof, ...(witnesses.length > 0 ? { witnesses } : {}) };
   }
 
   @Get('version')
@@ -103,6 +110,7 @@ export class OperationsController {
       this.metrics.lag.reset();
       this.metrics.parked.reset();
     }
+    this.metrics.diverged.set(this.product.proving.notary.diverged ? 1 : 0);
     this.metrics.subscribers.set(this.streams.size);
     try {
       for (const [state, count] of Object.entries(await leaving.registry.backlog()))

@@ -55,11 +55,12 @@ export class ProofController {
     const unknown = new ProblemRaised('introuvable', `Aucun fait ${id} ne vous est visible.`);
     if (!entry) throw unknown;
     await this.#assertSeen(entry.stream, entry.revision, request, unknown);
-    const { leaf, hashes, checkpoint } = await prover.inclusion(entry);
+    const fact = await this.#hashOf(entry.stream, entry.revision);
+    const { leaf, hashes, checkpoint } = await prover.inclusion(entry, fact);
     return {
       leafIndex: leaf,
       treeSize: checkpoint.size,
-      leafHash: leafOfFact(await this.#hashOf(entry.stream, entry.revision)).toString('hex'),
+      leafHash: leafOfFact(fact).toString('hex'),
       hashes: hashes.map((hash) => hash.toString('hex')),
       checkpoint: checkpoint.note,
     };
@@ -121,7 +122,7 @@ export class ProofController {
     if (events.some(({ fault }) => fault !== undefined)) throw new ProblemRaised('historique-illisible');
     const isWithheld = ({ envelope }: StoredEvent) => isWithheldFact(dossier, envelope.id, seeing);
     const records = await this.#erasuresOf(events.filter((event) => !isWithheld(event)));
-    const facts = [...events, ...records].map(({ envelope, position }) => ({ id: envelope.id, position }));
+    const facts = [...events, ...records].map(({ envelope, position, hash }) => ({ id: envelope.id, position, hash }));
     const { proofs, checkpoint } = await proving.prover.inclusions(facts);
     await this.product.accesses.handedOver(request, id, seeing, dossier.situation.revision);
     reply.type('application/vnd.jalon.bundle+json; charset=utf-8');

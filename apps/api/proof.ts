@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { either, type Journal, rest } from '@jalon/journal';
 import { Lease, type PostgresReadModels } from '@jalon/projections';
 import {
+  HeadFile,
   KeyFile,
   KeyNotHeld,
   Keys,
@@ -27,6 +28,9 @@ const SEEK_KEY_MS = 2_000;
 /** Where the private key lies in a data folder, unless JALON_KEY_FILE says otherwise. */
 const KEY_FILE = 'cle.pem';
 
+/** The last head that was signed lies beside the key, unless JALON_HEAD_FILE says otherwise. */
+const HEAD_FILE = 'tete';
+
 /** The log of proofs: what gives proofs, and what signs, in this process or in another. */
 export type Proving = {
   prover: Prover;
@@ -43,7 +47,10 @@ type Parts = {
   journal: Journal;
   clock: () => Date;
   alarm: Alarm;
-  config: Pick<Config, 'DATABASE_URL' | 'JALON_ROLES' | 'JALON_ORIGIN' | 'JALON_KEY_FILE' | 'JALON_WITNESSES'>;
+  config: Pick<
+    Config,
+    'DATABASE_URL' | 'JALON_ROLES' | 'JALON_ORIGIN' | 'JALON_KEY_FILE' | 'JALON_HEAD_FILE' | 'JALON_WITNESSES'
+  >;
   /** The database that processes share, if they do: there one of them signs. */
   shared: PostgresReadModels | undefined;
 };
@@ -54,7 +61,7 @@ type Parts = {
  * @throws OriginTaken when JALON_ORIGIN is not the folder's own, JournalRefused when the folder holds something else
  */
 export async function openProving({ folder, journal, clock, alarm, config, shared }: Parts): Promise<Proving> {
-  const { DATABASE_URL, JALON_ORIGIN, JALON_KEY_FILE, JALON_ROLES, JALON_WITNESSES } = config;
+  const { DATABASE_URL, JALON_ORIGIN, JALON_KEY_FILE, JALON_HEAD_FILE, JALON_ROLES, JALON_WITNESSES } = config;
   const store = new ProofStore(DATABASE_URL === undefined ? openSqliteProof(folder) : openPostgresProof(DATABASE_URL));
   // What lay in the folder before there was a database moves there: origin, keys and checkpoints cannot be derived.
   const own = DATABASE_URL === undefined ? null : readSqliteProof(folder);
@@ -63,7 +70,9 @@ export async function openProving({ folder, journal, clock, alarm, config, share
     if (own) await store.adopt(new ProofStore(own));
     return originOf(store, JALON_ORIGIN, draw);
   };
-  const keys = new Keys(store, new KeyFile(JALON_KEY_FILE ?? join(folder, KEY_FILE)), clock);
+  const keyFile = JALON_KEY_FILE ?? join(folder, KEY_FILE);
+  const keys = new Keys(store, new KeyFile(keyFile), clock);
+  const head = new HeadFile(JALON_HEAD_FILE ?? join(dirname(keyFile), HEAD_FILE));
   const onTrouble = (err: unknown) => alarm('checkpoints cannot be cut, and will be tried again', { err });
   const witnesses = new Witnesses({
     witnesses: JALON_WITNESSES.map(witnessOf),
@@ -73,9 +82,25 @@ export async function openProving({ folder, journal, clock, alarm, config, share
   });
   const onSigned = (checkpoint: StoredCheckpoint) => witnesses.submit(checkpoint);
   const cosigned = (checkpoint: StoredCheckpoint) => witnesses.cosigned(checkpoint);
-  const notary = new Notary({ store, journal, keys, origin, clock, shared: shared !== undefined, onTrouble, onSigned });
+  const notary = new Notary({
+    store,
+    journal,
+    keys,
+    head,
+    origin,
+    clock,
+    shared: shared !== undefined,
+    onTrouble,
+    onSigned,
+  });
   const prover = new Prover({ store, journal, notary, cosigned, shared: shared !== undefined });
-  const sealer = new Sealer({ store, keys, origin, shared: shared !== undefined });
+  const sealer = new Sealer({
+    store,
+    keys,
+    origin,
+    shared: shared !== undefined,
+    assertExtends: () => notary.assertExtends(),
+  });
   const stopping = new AbortController();
   let signing: Promise<void> = Promise.resolve();
   if (shared === undefined) {

@@ -589,6 +589,10 @@ const answers: Record<string, JsonSchema> = {
       readModels: { type: 'object', required: ['status'] },
     },
     {
+      proof: object(
+        { status: words(['ok', 'diverged'], '« diverged » : le journal ne prolonge pas ce qui fut signé') },
+        { reason: text() },
+      ),
       witnesses: listOf(
         object(
           {

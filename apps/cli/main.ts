@@ -3,11 +3,20 @@ import { resolve } from 'node:path';
 import { DossierNotFound, HistoryUnreadable, MomentNotFound } from '@jalon/engine';
 import { ArchiveRefused, DirectoryTaken, JournalRefused, JournalUnavailable, RevisionConflict } from '@jalon/journal';
 import { ProjectedNowhere, ReadModelsUnavailable, RebuildFailed } from '@jalon/projections';
-import { KeyFileRefused, KeyNotHeld, LogDiverged, NoteRefused, OriginTaken, ProofUnavailable } from '@jalon/proof';
+import {
+  HeadFileRefused,
+  KeyFileRefused,
+  KeyNotHeld,
+  LogDiverged,
+  NoteRefused,
+  OriginTaken,
+  ProofUnavailable,
+} from '@jalon/proof';
 import { Command } from 'commander';
 import { ConfigRefused } from '../api/config.ts';
 import type { Order } from '../api/control.ts';
 import { EraseRefused, type Erasure } from '../api/erase.ts';
+import { MendRefused } from '../api/mend.ts';
 import { VERSION } from '../api/product.ts';
 import { askServer, carryOut, OrderFailed } from './hold.ts';
 import { exportTo, type House, importFrom } from './house.ts';
@@ -27,6 +36,7 @@ const FORESEEN = [
   RangeError,
   OrderFailed,
   EraseRefused,
+  MendRefused,
   ProjectedNowhere,
   RebuildFailed,
   ReadModelsUnavailable,
@@ -34,6 +44,7 @@ const FORESEEN = [
   DossierNotFound,
   MomentNotFound,
   HistoryUnreadable,
+  HeadFileRefused,
   KeyFileRefused,
   KeyNotHeld,
   LogDiverged,
@@ -171,6 +182,14 @@ keys
   .command('rotate')
   .description('remplace la clé qui signe ; les anciennes signatures se vérifient toujours')
   .action(() => act({ command: 'keys', act: 'rotate' }));
+
+program
+  .command('mend')
+  .description(
+    'répare un journal qui ne prolonge pas ce qui fut signé (dossier restauré, faits changés) : ferme son origine, garde ses points de contrôle, inscrit les deux têtes au journal des accès, et en ouvre une autre ; ne signe jamais une bifurcation',
+  )
+  .option('--origin <nom>', 'nom du journal désormais ; sinon tiré au sort')
+  .action(({ origin }: { origin?: string }) => act({ command: 'mend', ...(origin === undefined ? {} : { origin }) }));
 
 program
   .command('witness')

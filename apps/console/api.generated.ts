@@ -1785,6 +1785,14 @@ export interface components {
             journal: Record<string, never>;
             directory: Record<string, never>;
             readModels: Record<string, never>;
+            proof?: {
+                /**
+                 * @description « diverged » : le journal ne prolonge pas ce qui fut signé
+                 * @enum {string}
+                 */
+                status: "ok" | "diverged";
+                reason?: string;
+            };
             witnesses?: {
                 name: string;
                 /** @enum {string} */

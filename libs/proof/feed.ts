@@ -1,6 +1,8 @@
 import type { Journal, StoredEvent } from '@jalon/journal';
+import type { TreeHead } from './checkpoint.ts';
 import { MerkleLog } from './merkle-log.ts';
 import { type LoggedFact, type ProofStore, ProofUnavailable } from './store.ts';
+import { type GrowingTree } from './tiles.ts';
 import { leafHash } from './tree.ts';
 
 /** What a feed is made of. */
@@ -31,10 +33,25 @@ export class LogDiverged extends Error {
   }
 }
 
+/** What is kept of the tree is not what was signed, or not what it was derived from: it is derived from the journal again. */
+export class TreeDamaged extends Error {
+  override readonly name = 'TreeDamaged';
+}
+
+/** From where a feed goes on: a tree that is known to be that of the log so far, and what was signed of it last. */
+export type Beginning = {
+  tree: GrowingTree;
+  /** Whether the tree was compared with what was signed, or derived from the journal leaf by leaf: it is not to blame then. */
+  isSound: boolean;
+  /** Nothing may be signed that does not extend it. */
+  head: TreeHead | null;
+};
+
 /** Adds to the log what the journal holds, in global order, from where the log stopped. */
 export class Feed {
   #waiting: LoggedFact[] = [];
   #size = 0;
+  #beginning: Beginning | undefined;
   #received: bigint | null = null;
   #following = false;
   #flushing: Promise<void> = Promise.resolve();
@@ -54,11 +71,26 @@ export class Feed {
     return this.#received;
   }
 
-  /** Follows the journal until `over` aborts. @throws what made it stop before: LogDiverged, or what may pass */
-  async follow(over: AbortSignal): Promise<void> {
+  /** The tree over the facts that were written so far. @throws ProofUnavailable while the journal is not followed */
+  get tree(): GrowingTree {
+    if (!this.#beginning) throw new ProofUnavailable('The journal is not followed yet.');
+    return this.#beginning.tree;
+  }
+
+  /** Ends what `follow` does, with this failure. */
+  fail(error: unknown): void {
+    this.#failed(error);
+  }
+
+  /**
+   * Follows the journal until `over` aborts.
+   * @throws what made it stop before: LogDiverged, TreeDamaged, or what may pass
+   */
+  async follow(beginning: Beginning, over: AbortSignal): Promise<void> {
     const { store, journal } = this.parts;
     const { size, position } = await store.extent();
     await this.#assertSame(size);
+    this.#beginning = beginning;
     this.#waiting = [];
     this.#size = size;
     this.#received = position;
@@ -144,11 +176,22 @@ export class Feed {
   }
 
   async #write(): Promise<void> {
+    const { tree, head, isSound } = this.#beginning as Beginning;
     while (this.#waiting.length > 0) {
-      const some = this.#waiting.slice(0, FLUSH);
+      // Where the last signed tree ends, so does what is written at once: there the roots are compared.
+      const most = head && this.#size < head.size ? Math.min(FLUSH, head.size - this.#size) : FLUSH;
+      const some = this.#waiting.slice(0, most);
       await this.parts.store.append(this.#size, some);
       this.#waiting.splice(0, some.length);
       this.#size += some.length;
+      tree.add(some.map(({ hash }) => leafHash(Buffer.from(hash, 'hex'))));
+      if (head && this.#size === head.size && !tree.root().equals(head.root))
+        throw isSound
+          ? new LogDiverged(
+              `The first ${head.size} facts of the journal do not have the root that was signed last: one of them was changed, added or removed.`,
+              head.size,
+            )
+          : new TreeDamaged(`What was kept of the first ${head.size} leaves is not what was signed.`);
       this.parts.onGrown();
     }
   }

@@ -1,7 +1,8 @@
 export * from './bundle.ts';
 export * from './checkpoint.ts';
 export { type Cosignature, cosignaturesOf } from './cosignature.ts';
-export { LogDiverged } from './feed.ts';
+export { LogDiverged, TreeDamaged } from './feed.ts';
+export { HeadFile, HeadFileRefused } from './head-file.ts';
 export { KeyFile, KeyFileRefused } from './key-file.ts';
 export * from './keys.ts';
 export { MerkleLog } from './merkle-log.ts';

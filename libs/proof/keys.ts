@@ -63,6 +63,14 @@ export class Keys {
     return { previous: held && signerOf(origin, held), current: signerOf(origin, next) };
   }
 
+  /** The current key under another origin: the same bytes, and another id. @throws KeyNotHeld */
+  async renamed(origin: string): Promise<Omit<StoredKey, 'until'>> {
+    const [current] = await this.store.keys();
+    const held = current && this.#held(current);
+    if (!held) throw new KeyNotHeld(`${this.file.path} does not hold the log's current key.`);
+    return { ...noteKey(origin, held.publicKey), since: this.clock().toISOString() };
+  }
+
   /** Every key that ever signed, the current one first. */
   async published(): Promise<StoredKey[]> {
     return this.store.keys();

@@ -12,7 +12,17 @@ import {
   type StoredEvent,
   seal,
 } from '@jalon/journal';
-import { KeyFile, Keys, Notary, originOf, type Pace, ProofStore, Prover, type StoredCheckpoint } from './index.ts';
+import {
+  HeadFile,
+  KeyFile,
+  Keys,
+  Notary,
+  originOf,
+  type Pace,
+  ProofStore,
+  Prover,
+  type StoredCheckpoint,
+} from './index.ts';
 import { openSqliteProof } from './store.sqlite.ts';
 import type { ProofDatabase } from './store.ts';
 import { GrowingTree } from './tiles.ts';
@@ -36,6 +46,8 @@ type Options = {
   keyFile?: string;
   journal?: Journal;
   onSigned?: (checkpoint: StoredCheckpoint) => void;
+  /** What a log without an origin gets. */
+  origin?: string;
 };
 
 /** A log over a journal of its own, in a temporary folder, for specs. */
@@ -76,6 +88,7 @@ export class LogOnTest {
     keyFile = join(this.folder, 'cle.pem'),
     journal,
     onSigned = () => undefined,
+    origin = 'journal.example',
   }: Options = {}): Promise<void> {
     if (journal) this.journal = journal;
     else ({ journal: this.journal, directory: this.directory } = await openSqliteJournal(this.folder));
@@ -87,7 +100,8 @@ export class LogOnTest {
       store: this.store,
       journal: this.journal,
       keys: this.keys,
-      origin: () => originOf(this.store, undefined, () => 'journal.example'),
+      head: new HeadFile(join(this.folder, 'tete')),
+      origin: () => originOf(this.store, undefined, () => origin),
       clock,
       shared,
       onTrouble: (error) => this.troubles.push(error),
@@ -112,6 +126,11 @@ export class LogOnTest {
   /** When the notary ended by itself. */
   async ended(): Promise<void> {
     await this.#running;
+  }
+
+  /** The journal is another now: its streams begin anew. */
+  forget(): void {
+    this.#tails.clear();
   }
 
   /** Records facts in a stream, one after the other. */

@@ -34,7 +34,7 @@ export function describeLog(keeping: () => Keeping): void {
         await log.record(stream, 3);
       const facts = await log.facts();
       const { checkpoint } = await log.prover.inclusions(
-        facts.map(({ envelope, position }) => ({ id: envelope.id, position })),
+        facts.map(({ envelope, position, hash }) => ({ id: envelope.id, position, hash })),
       );
       expect(checkpoint.size).toBe(15);
       const [key] = (await log.keys.published()).map(noteKeyOf);
@@ -43,7 +43,7 @@ export function describeLog(keeping: () => Keeping): void {
       for (const [index, { envelope, hash }] of facts.entries()) {
         const entry = await log.prover.find(envelope.id);
         expect(entry).toMatchObject({ leaf: index, stream: envelope.stream, revision: envelope.revision });
-        const { leaf, hashes } = await log.prover.inclusion(entry!);
+        const { leaf, hashes } = await log.prover.inclusion(entry!, hash);
         expect(rootByInclusion(leaf, 15, leafOfFact(hash), hashes)).toEqual(head.root);
       }
       expect(await log.prover.find('0d6a2f4e-3a1b-4c5d-8e9f-a0b1c2d3e4f5')).toBeNull();

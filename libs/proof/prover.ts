@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Journal } from '@jalon/journal';
+import { readCheckpoint } from './checkpoint.ts';
 import { MerkleLog } from './merkle-log.ts';
 import type { Notary } from './notary.ts';
 import { type Entry, type ProofStore, ProofUnavailable, type StoredCheckpoint, type StoredKey } from './store.ts';
-import { type Hash, leafHash } from './tree.ts';
+import { type Hash, isConsistent, leafHash, rootByInclusion } from './tree.ts';
 
 /** What a prover is made of. */
 export type ProverParts = {
@@ -57,11 +58,12 @@ export class Prover {
     return (await this.parts.store.entries([id])).get(id) ?? null;
   }
 
-  /** That this entry is in the tree, under the latest checkpoint that covers it. @throws ProofUnavailable, KeyNotHeld */
-  async inclusion({ leaf }: Entry): Promise<Inclusion & { checkpoint: StoredCheckpoint }> {
+  /** That this entry, of the fact with this hash, is in the tree, under the latest checkpoint that covers it. @throws ProofUnavailable, KeyNotHeld */
+  async inclusion({ leaf }: Entry, hash: string): Promise<Inclusion & { checkpoint: StoredCheckpoint }> {
     let checkpoint = await this.latest();
     if (checkpoint.size <= leaf) checkpoint = await this.#covering((await this.parts.store.extent()).position);
     const [hashes] = await this.#log.inclusion([leaf], checkpoint.size);
+    this.#assertProves([{ leaf, hashes: hashes as Hash[] }], [hash], checkpoint);
     return { leaf, hashes: hashes as Hash[], checkpoint: await this.#cosigned(checkpoint) };
   }
 
@@ -70,7 +72,7 @@ export class Prover {
    * @throws ProofUnavailable, KeyNotHeld
    */
   async inclusions(
-    facts: readonly { id: string; position: bigint }[],
+    facts: readonly { id: string; position: bigint; hash: string }[],
   ): Promise<{ proofs: Inclusion[]; checkpoint: StoredCheckpoint }> {
     let last = -1n;
     for (const { position } of facts) if (position > last) last = position;
@@ -82,12 +84,44 @@ export class Prover {
       throw new ProofUnavailable('The log does not hold every fact that it should.');
     const hashes = await this.#log.inclusion(leaves, checkpoint.size);
     const proofs = leaves.map((leaf, i) => ({ leaf, hashes: hashes[i] as Hash[] }));
+    this.#assertProves(
+      proofs,
+      facts.map(({ hash }) => hash),
+      checkpoint,
+    );
     return { proofs, checkpoint: await this.#cosigned(checkpoint) };
   }
 
-  /** That a tree of `to` leaves begins with that of `from` leaves (1 ≤ from ≤ to). @throws ProofUnavailable */
-  consistency(from: number, to: number): Promise<Hash[]> {
-    return this.#log.consistency(from, to);
+  /**
+   * That a tree of `to` leaves begins with that of `from` leaves (1 ≤ from ≤ to), both being the beginning of the latest
+   * that was signed. @throws ProofUnavailable
+   */
+  async consistency(from: number, to: number): Promise<Hash[]> {
+    const proof = await this.#log.consistency(from, to);
+    const signed = readCheckpoint((await this.latest()).note);
+    const [first, second] = [
+      { size: from, root: await this.#log.root(from) },
+      { size: to, root: await this.#log.root(to) },
+    ];
+    const holds =
+      isConsistent(first, second, proof) &&
+      (to > signed.size || isConsistent(second, signed, await this.#log.consistency(to, signed.size)));
+    if (!holds) throw this.#unsound(`the proof from ${from} to ${to} leaves does not lead to the root that was signed`);
+    return proof;
+  }
+
+  /** Nothing leaves that whoever holds the checkpoint would find wrong. @throws ProofUnavailable */
+  #assertProves(proofs: readonly Inclusion[], factHashes: readonly string[], { note }: StoredCheckpoint): void {
+    const { size, root } = readCheckpoint(note);
+    for (const [i, { leaf, hashes }] of proofs.entries())
+      if (!rootByInclusion(leaf, size, leafOfFact(factHashes[i] as string), hashes)?.equals(root))
+        throw this.#unsound(`leaf ${leaf} is not what was signed`);
+  }
+
+  /** The tree is derived from the journal again; should the journal be what was changed, that is found then. */
+  #unsound(why: string): ProofUnavailable {
+    this.parts.notary.suspect(`A proof does not hold: ${why}.`);
+    return new ProofUnavailable(`A proof does not hold, and the tree is derived again: ${why}.`);
   }
 
   async #cosigned(checkpoint: StoredCheckpoint): Promise<StoredCheckpoint> {

@@ -10,6 +10,8 @@ export type SealerParts = {
   origin: () => Promise<string>;
   /** Whether another process may be the one that holds the key. */
   shared: boolean;
+  /** @throws ProofUnavailable while nothing may be sealed: the log does not extend what was signed last */
+  assertExtends: () => void;
 };
 
 /** How every text that is sealed begins: whoever asks for a seal cannot have a checkpoint signed instead. */
@@ -41,7 +43,8 @@ export class Sealer {
   }
 
   async #sign(text: string): Promise<Seal> {
-    const { keys, origin } = this.parts;
+    const { keys, origin, assertExtends } = this.parts;
+    assertExtends();
     const { key, privateKey } = await keys.signer(await origin());
     return { kid: key.id, signature: sign(null, Buffer.from(text), privateKey).toString('base64') };
   }

@@ -300,6 +300,51 @@ export class ProofStore {
     await this.database.run((db) => db.deleteFrom('seals').where('id', '=', id).execute());
   }
 
+  /** Forgets the leaves after the first `size`, the last of which is at this position. */
+  async truncate(size: number, position: bigint | null): Promise<void> {
+    this.#size = -1;
+    await this.database.run((whole) =>
+      whole.transaction().execute(async (db) => {
+        await db.deleteFrom('entries').where('leaf', '>=', size).execute();
+        const at = position === null ? null : String(position);
+        await db.updateTable('log').set({ size, position: at }).execute();
+      }),
+    );
+  }
+
+  /**
+   * Closes the origin of the log and gives it another: what was signed under the old one is kept apart, and its tree is
+   * derived from the journal again. The key goes on under the new name.
+   */
+  async reorigin(origin: string, keys: readonly Omit<StoredKey, 'until'>[], at: Date): Promise<void> {
+    this.#size = -1;
+    await this.database.run((whole) =>
+      whole.transaction().execute(async (db) => {
+        const { origin: old } = await db.selectFrom('log').select('origin').executeTakeFirstOrThrow();
+        for (const row of await db.selectFrom('checkpoints').selectAll().execute())
+          await db
+            .insertInto('closed')
+            .values({ origin: old, size: row.size, note: row.note, cut_at: row.cut_at })
+            .execute();
+        for (const table of ['checkpoints', 'tiles', 'entries'] as const) await db.deleteFrom(table).execute();
+        await db.updateTable('log').set({ origin, size: 0, position: null, wanted: null }).execute();
+        await db.updateTable('keys').set({ until: at.toISOString() }).where('until', 'is', null).execute();
+        for (const { id, name, publicKey, since } of keys)
+          await db
+            .insertInto('keys')
+            .values({ id, name, public_key: publicKey.toString('base64'), since, until: null })
+            .execute();
+      }),
+    );
+  }
+
+  /** The checkpoints of origins that were closed, oldest first of each. */
+  async closed(): Promise<{ origin: string; size: number; note: string }[]> {
+    return this.database.run((db) =>
+      db.selectFrom('closed').select(['origin', 'size', 'note']).orderBy('origin').orderBy('size').execute(),
+    );
+  }
+
   /** Forgets the tree, not the checkpoints nor the keys: it is derived from the journal again. */
   async clear(): Promise<void> {
     this.#size = -1;

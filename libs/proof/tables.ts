@@ -7,6 +7,8 @@ export type Tables = {
   entries: { leaf: number; id: string; stream: string; revision: number };
   /** Every checkpoint that was cut; `position` is that of its last fact. */
   checkpoints: { size: number; position: string | null; note: string; cut_at: string };
+  /** Checkpoints of origins that were closed, because the log did not extend what was signed under them. */
+  closed: { origin: string; size: number; note: string; cut_at: string };
   /** Bundles that a process without the private key asks to be sealed, and their seals once there are. */
   seals: { id: string; text: string; kid: string | null; signature: string | null };
   /** Public halves; the one without an end is the current one. */
@@ -47,6 +49,13 @@ export function schemaFor({ bytes, count, end }: Types): string {
       position text,
       note text not null,
       cut_at text not null
+    )${end};
+    create table closed (
+      origin text not null,
+      size ${count} not null,
+      note text not null,
+      cut_at text not null,
+      primary key (origin, size)
     )${end};
     create table seals (
       id text primary key,

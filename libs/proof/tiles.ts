@@ -121,6 +121,20 @@ export class GrowingTree {
   #begun = new Map<string, Tile>();
   #size = 0;
 
+  /** The tree of the first `size` leaves, of which these tiles hold the edge (`tails`). @throws RangeError when one does not */
+  static at(size: number, tiles: readonly Tile[]): GrowingTree {
+    const tree = new GrowingTree();
+    const known = new Map(tiles.map((tile) => [keyOf(tile), tile]));
+    for (const name of tails(size)) {
+      const held = tail(name.level, size).held * HASH_BYTES;
+      const hashes = known.get(keyOf(name))?.hashes ?? Buffer.alloc(0);
+      if (hashes.length < held) throw new RangeError(`Tile ${name.number} of level ${name.level} is cut short.`);
+      tree.#begun.set(keyOf(name), { ...name, hashes: hashes.subarray(0, held) });
+    }
+    tree.#size = size;
+    return tree;
+  }
+
   get size(): number {
     return this.#size;
   }
