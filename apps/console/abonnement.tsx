@@ -17,7 +17,7 @@ import { useSession } from './session.ts';
 import { DataTable } from './table.tsx';
 import { type Wanted, WebhookForm } from './webhook-form.tsx';
 import { WebhookState } from './webhook-state.tsx';
-import { momentInWords } from './words.ts';
+import { isDate, momentInWords, startOfDay } from './words.ts';
 
 /** Deliveries are no facts, of which the console would be told: while one looks, they are read again so often. */
 const AGAIN_MS = 3_000;
@@ -199,7 +199,7 @@ function Replay({ id }: { id: string }) {
   const send = () =>
     act(async () => {
       setDone(false);
-      const start = from === 'date' ? `${day}T00:00:00Z` : from;
+      const start = from === 'date' && isDate(day) ? startOfDay(day) : from;
       await ask(
         api.POST('/api/webhooks/{webhook}/replay', { params: { path: { webhook: id } }, body: { from: start } }),
       );

@@ -6,7 +6,7 @@ import { Loaded } from './loaded.tsx';
 import { type Access, pageOfAccesses } from './reading.ts';
 import { useSeen } from './seen.ts';
 import { DataTable } from './table.tsx';
-import { counted, dayOf, momentInWords } from './words.ts';
+import { addDays, counted, momentInWords, today } from './words.ts';
 
 /** So far back the list begins, unless its address says otherwise. */
 const DAYS = 30;
@@ -15,7 +15,7 @@ const DAYS = 30;
 export function Accesses() {
   const { dossier } = useSeen();
   const [query, change] = useSearchParams();
-  const since = query.get('acces-depuis') ?? dayOf(new Date(Date.now() - DAYS * 86_400_000));
+  const since = query.get('acces-depuis') ?? addDays(today(), -DAYS);
   const pages = useInfiniteQuery({
     queryKey: ['dossier', dossier.id, 'accesses', since],
     initialPageParam: undefined as string | undefined,

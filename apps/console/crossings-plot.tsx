@@ -1,6 +1,6 @@
-import { scaleLinear, scaleTime } from 'd3-scale';
+import { scaleLinear } from 'd3-scale';
+import { ticksOf, timeScale } from './plot-time.ts';
 import { Scrolling } from './scrolling.tsx';
-import { monthInWords } from './words.ts';
 
 const SIZE = { width: 1000, height: 320, left: 40, right: 90, top: 12, bottom: 32 };
 
@@ -21,11 +21,9 @@ export function CrossingsPlot({
   until: string;
 }) {
   const days = months.map(endOf);
-  const begins = new Date(`${months[0]}-01`);
   const ends = new Date(Math.max(Date.parse(until), ...days.map(Number)));
-  const x = scaleTime()
-    .domain([begins, ends])
-    .range([SIZE.left, SIZE.width - SIZE.right]);
+  const last = ends.toISOString().slice(0, 10);
+  const x = timeScale(`${months[0]}-01`, last, [SIZE.left, SIZE.width - SIZE.right]);
   const y = scaleLinear()
     .domain([0, Math.max(...lines.flatMap(({ counts }) => counts))])
     .range([SIZE.height - SIZE.bottom, SIZE.top])
@@ -53,11 +51,11 @@ export function CrossingsPlot({
               </text>
             </g>
           ))}
-          {sparse(x.ticks(MOST_MONTHS)).map((tick) => (
-            <g key={tick.getTime()} transform={`translate(${x(tick)} ${SIZE.height - SIZE.bottom})`}>
+          {sparse(ticksOf(x, MOST_MONTHS)).map((tick) => (
+            <g key={tick.at} transform={`translate(${tick.at} ${SIZE.height - SIZE.bottom})`}>
               <line className="trace__grille" y2={6} />
               <text y={22} textAnchor="middle">
-                {monthInWords(tick.toISOString().slice(0, 7))}
+                {tick.label}
               </text>
             </g>
           ))}

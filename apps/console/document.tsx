@@ -1,3 +1,4 @@
+import { Button } from '@codegouvfr/react-dsfr/Button';
 import type { FieldProps } from '@rjsf/utils';
 import { useRef, useState } from 'react';
 import { InputGroup } from './form-theme.tsx';
@@ -20,24 +21,35 @@ export function DocumentField({
   const document = (formData ?? {}) as Document;
   const [done, setDone] = useState<number | null>(null);
   const [said, setSaid] = useState('');
-  const latest = useRef(document);
-  latest.current = document;
-  const set = (change: Document) => onChange({ ...latest.current, ...change }, path);
+  // Which choice of a file is the latest: a digest that ends after it was withdrawn is of nothing any more.
+  const [choice, setChoice] = useState(0);
+  const latest = useRef({ document, choice });
+  latest.current = { document, choice };
+  const set = (change: Document) => onChange({ ...latest.current.document, ...change }, path);
   const errorsOf = (name: string) =>
     (errorSchema as Record<string, { __errors?: string[] }> | undefined)?.[name]?.__errors;
 
   const digest = async (file: File) => {
     const title = file.name.replace(/\.[^.]+$/, '');
+    const chosen = choice;
     setSaid('');
     try {
       const empreinte = await sha256(file, setDone);
-      set({ empreinte, titre: latest.current.titre || title, reference: latest.current.reference || title });
+      if (latest.current.choice !== chosen) return;
+      const { titre, reference } = latest.current.document;
+      set({ empreinte, titre: titre || title, reference: reference || title });
       setSaid(`Empreinte de « ${file.name} » calculée.`);
     } catch {
       setSaid(`« ${file.name} » n’a pas pu être lu.`);
     } finally {
       setDone(null);
     }
+  };
+  const withdraw = () => {
+    setChoice(choice + 1);
+    setDone(null);
+    setSaid('');
+    onChange(undefined, path);
   };
   const field = (name: keyof Document, label: string, hint?: string) => (
     <InputGroup id={`${$id}_${name}`} label={label} hint={hint} errors={errorsOf(name)} required>
@@ -66,6 +78,7 @@ export function DocumentField({
         {(attributes) => (
           <input
             {...attributes}
+            key={choice}
             type="file"
             className="fr-upload"
             onChange={({ target }) => target.files?.[0] && void digest(target.files[0])}
@@ -83,6 +96,11 @@ export function DocumentField({
       {field('titre', 'Titre')}
       {field('reference', 'Référence')}
       {field('empreinte', 'Empreinte', 'SHA-256 du fichier, en hexadécimal')}
+      {(done !== null || Object.values(document).some(Boolean)) && (
+        <Button size="small" priority="tertiary" iconId="fr-icon-delete-bin-line" onClick={withdraw}>
+          Retirer ce document
+        </Button>
+      )}
     </fieldset>
   );
 }

@@ -10,6 +10,7 @@ import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'rea
 import { Problem } from './client.ts';
 import { Content } from './content.tsx';
 import { DocumentField } from './document.tsx';
+import { filled } from './filled.ts';
 import { templates, widgets } from './form-theme.tsx';
 import { ProblemAlert } from './loaded.tsx';
 import type { Shown } from './offers.ts';
@@ -81,7 +82,7 @@ export function ProposalForm(props: Props) {
     const behalf = behalves.find(({ role }) => role === typed.behalf);
     const nom = typed.nom.trim();
     return {
-      data: typed.data,
+      data: filled(typed.data, schema) as Record<string, unknown>,
       effectiveAt: typed.effectiveAt,
       ...(behalf ? { onBehalfOf: { role: behalf.role, org: behalf.org, ...(nom ? { nom } : {}) } } : {}),
     };
@@ -194,7 +195,7 @@ export function ProposalForm(props: Props) {
           <strong>{consequence}</strong>
         </p>
         <p>Date d’effet : {inWords(typed.effectiveAt)}.</p>
-        <Content data={typed.data} schema={schema} />
+        <Content data={proposed().data} schema={schema} />
         <p>Un fait enregistré ne s’efface pas ; il ne peut qu’être rectifié ou annulé par un autre fait.</p>
       </confirmation.Component>
     </>

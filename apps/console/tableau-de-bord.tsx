@@ -16,7 +16,7 @@ import {
 } from './reading.ts';
 import { type Session, useSession } from './session.ts';
 import { StateBadge } from './state.tsx';
-import { dayOf, days, daysBetween, jalonInWords, momentInWords, periodInWords, short, today } from './words.ts';
+import { addDays, days, daysBetween, jalonInWords, momentInWords, periodInWords, short, today } from './words.ts';
 
 /** Tableau de bord: what waits for me, what is due, where every dossier stands, what others recorded since I was here. */
 export function Component() {
@@ -146,7 +146,7 @@ const AHEAD = 30;
 
 /** Deadlines past and of the next thirty days, the oldest first. */
 function Deadlines() {
-  const before = dayOf(new Date(Date.now() + (AHEAD + 1) * 86_400_000));
+  const before = addDays(today(), AHEAD + 1);
   const page = useDeadlines({ before, limit: SHOWN });
   return (
     <section aria-labelledby="echeances" className="fr-mt-6w">

@@ -1,8 +1,8 @@
 import './time-axis.css';
-import { scaleTime } from 'd3-scale';
+import { ticksOf, timeScale } from './plot-time.ts';
 import type { Timeline } from './reading.ts';
 import { DataTable } from './table.tsx';
-import { inWords, isDate, monthInWords, periodInWords, short } from './words.ts';
+import { inWords, isDate, periodInWords, short } from './words.ts';
 
 const SIZE = { width: 1000, height: 210, left: 30, right: 45 };
 const LINE = 120;
@@ -29,10 +29,7 @@ export default function TimeAxis({ timeline: { entries, milestones, targets } }:
     .toSorted();
   const [first, last] = [days[0], days.at(-1)];
   if (first === undefined || last === undefined) return null;
-  const place = scaleTime()
-    .domain([new Date(first), new Date(last)])
-    .range([SIZE.left, SIZE.width - SIZE.right])
-    .nice();
+  const place = timeScale(first, last, [SIZE.left, SIZE.width - SIZE.right]).nice();
   const at = (day: string) => place(new Date(day));
   const rows = [
     ...entries.map(({ id, effectiveAt, label }) => ({ id, day: effectiveAt, what: label, kind: 'Fait' })),
@@ -53,11 +50,11 @@ export default function TimeAxis({ timeline: { entries, milestones, targets } }:
           aria-label="Le dossier sur un axe du temps : le tableau qui suit dit la même chose"
         >
           <line className="axe__ligne" x1={0} x2={SIZE.width} y1={LINE} y2={LINE} />
-          {place.ticks(8).map((tick) => (
-            <g key={tick.getTime()} transform={`translate(${place(tick)} ${LINE})`}>
+          {ticksOf(place, 8).map((tick) => (
+            <g key={tick.at} transform={`translate(${tick.at} ${LINE})`}>
               <line className="axe__ligne" y2={6} />
               <text y={22} textAnchor="middle">
-                {monthInWords(tick.toISOString().slice(0, 7))}
+                {tick.label}
               </text>
             </g>
           ))}

@@ -35,6 +35,18 @@ export function dayOf(moment: string | Date): string {
   return exists(moment) ? isoDay.format(new Date(moment)) : String(moment);
 }
 
+/** The instant at which a calendar date begins in Paris, RFC 3339 in UTC: from when something happened on that day. */
+export function startOfDay(date: string): string {
+  // Paris is one or two hours ahead of UTC, and its day never begins while the clocks change.
+  const midnight = (hours: number) => new Date(Date.parse(date) - hours * 3_600_000);
+  return (dayOf(midnight(2)) === date ? midnight(2) : midnight(1)).toISOString();
+}
+
+/** The date so many days later, earlier when negative. */
+export function addDays(date: string, count: number): string {
+  return new Date(Date.parse(date) + count * 86_400_000).toISOString().slice(0, 10);
+}
+
 /** Today in Paris. */
 export function today(): string {
   return dayOf(new Date());

@@ -135,6 +135,26 @@ describe('what is refused', () => {
     expect(await charge.page.getByRole('main').getByRole('table').last().getByRole('row').count()).toBe(2);
   }, 30_000);
 
+  test('a document that was touched is withdrawn, and an optional one that is empty is not sent', async () => {
+    const id = await stage.lead(walkToJ3());
+    const { page } = charge;
+    await charge.goto(`/dossiers/${id}/agir/suivi.modification-notifiee`);
+    await charge.fill({ Description: 'Nouvel hyperviseur.' });
+    await charge.attach({ name: 'plan.txt', text: 'Plan' }, 'Document (facultatif)');
+    expect(await page.getByLabel('Titre').inputValue()).toBe('plan');
+    await page.getByRole('button', { name: 'Retirer ce document' }).click();
+    expect(await page.locator('#root_document_empreinte').inputValue()).toBe('');
+    expect(await page.getByRole('button', { name: 'Retirer ce document' }).count()).toBe(0);
+    await page.getByLabel('Titre').fill('Brouillon');
+    await page.getByLabel('Titre').fill('');
+    await charge.send();
+    await page.getByText('Enregistré : Modification du service notifiée').waitFor();
+    const { auditeur } = await stage.tokens();
+    const { body } = await stage.call(auditeur, 'GET', `/api/dossiers/${id}/facts?limit=200`);
+    expect(body.items.at(-1)).toMatchObject({ data: { description: 'Nouvel hyperviseur.' } });
+    expect(body.items.at(-1).data).not.toHaveProperty('document');
+  }, 30_000);
+
   test('an auditeur reads and is offered nothing; a prestataire does not see the dossier of another', async () => {
     const id = await stage.lead(upTo('candidature.accuse-emis'));
     const auditeur = await stage.window('Auditeur');

@@ -38,8 +38,8 @@ async function unpacked(): Promise<string> {
 /** Labels are followed by their hints, which begin with a capital. */
 const starting = (text: string) => new RegExp(`^${text.replaceAll(/[.()']/g, '.')}(?!\\p{Ll})`, 'u');
 
-/** How a window looks: the width of its page in pixels, its theme. */
-export type Look = { width?: number; dark?: boolean };
+/** How a window looks: the width of its page in pixels, its theme, where on earth it is. */
+export type Look = { width?: number; dark?: boolean; zone?: string };
 
 /** Patience with the page, in milliseconds: two cores are shared with other tests. */
 const PATIENCE = 8_000;
@@ -55,12 +55,16 @@ export class Window {
     readonly url: string,
   ) {}
 
-  static async open(browser: Browser, url: string, { width = 1280, dark = false }: Look = {}): Promise<Window> {
+  static async open(
+    browser: Browser,
+    url: string,
+    { width = 1280, dark = false, zone = 'Europe/Paris' }: Look = {},
+  ): Promise<Window> {
     const context = await browser.newContext({
       viewport: { width, height: 900 },
       colorScheme: dark ? 'dark' : 'light',
       locale: 'fr-FR',
-      timezoneId: 'Europe/Paris',
+      timezoneId: zone,
       reducedMotion: 'reduce',
     });
     context.setDefaultTimeout(PATIENCE);

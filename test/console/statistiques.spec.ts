@@ -76,6 +76,22 @@ describe('statistics', () => {
     ]);
   }, 30_000);
 
+  test('are named by the months in which they begin, wherever they are looked at', async () => {
+    for (const zone of ['Europe/Paris', 'Pacific/Noumea', 'America/Martinique']) {
+      const far = await stage.window('Chef de bureau', {}, { zone });
+      await far.goto('/statistiques');
+      const names = far.page.getByRole('img', { name: /franchi chaque jalon/ }).locator('text');
+      const months = names.filter({ hasText: /^\p{Lu}\p{Ll}+ \d{4}$/u });
+      await months.first().waitFor();
+      const first = new Set((await months.allTextContents()).map((name) => name.replace(/ \d{4}$/, '')));
+      // Quarters and halves of years begin in these.
+      expect([zone, [...first].filter((name) => !['Janvier', 'Avril', 'Juillet', 'Octobre'].includes(name))]).toEqual([
+        zone,
+        [],
+      ]);
+    }
+  }, 30_000);
+
   test('are told of one year, which the address keeps', async () => {
     const { page } = chef;
     await page.getByLabel('Année du second jalon').selectOption({ label: '2024' });
