@@ -7,9 +7,9 @@ import {
   type PublishedWorkflow,
 } from '@jalon/flow';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { catalogue } from '../../index.ts';
-import { COURTE, explorations } from './explorations.ts';
-import { CENTRE, CHEF, DIRECTEUR } from './roles.ts';
+import { catalogue } from '../index.ts';
+import { COURTE, explorations } from './v1/explorations.ts';
+import { CENTRE, CHEF, DIRECTEUR } from './v1/roles.ts';
 
 const LONG = process.env.JALON_TEST === 'long';
 const procedure = catalogue.find('secnumcloud', 1) as PublishedWorkflow;
