@@ -142,7 +142,19 @@ export class Requests {
 
   #cursor(): string {
     const cursor = this.#one([...this.known.cursors, 'start']);
+    if (this.#rarely(0.3)) return this.#crafted(cursor);
     return this.#rarely(0.5) ? mutated(cursor, this.random) : cursor;
+  }
+
+  /** A cursor as somebody makes one who has looked into those that were given. */
+  #crafted(cursor: string): string {
+    try {
+      const within = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+      return Buffer.from(JSON.stringify(this.#warped(within, 0))).toString('base64url');
+    } catch {
+      // It is no JSON: nothing can be put into it.
+      return cursor;
+    }
   }
 
   /** Header values are bytes: what no client could put there is left out. */

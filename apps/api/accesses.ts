@@ -379,11 +379,18 @@ function cursorOf({ month, next }: Place): string {
   return Buffer.from(JSON.stringify([month, next])).toString('base64url');
 }
 
+/** A stream of accesses: no other is read by a cursor, whoever made it. */
+const STREAM = /^acces-\d{4}-\d{2}-[\w-]+$/;
+
 function placeOf(cursor: string): Place {
   try {
     const [month, next] = JSON.parse(Buffer.from(cursor, 'base64url').toString());
     const revisions: unknown[] = Object.values(next);
-    if (/^\d{4}-\d{2}$/.test(month) && revisions.every((each) => Number.isSafeInteger(each) && Number(each) >= 0))
+    if (
+      /^\d{4}-\d{2}$/.test(month) &&
+      Object.keys(next).every((stream) => STREAM.test(stream)) &&
+      revisions.every((each) => Number.isSafeInteger(each) && Number(each) >= 0)
+    )
       return { month, next };
   } catch {
     // Said below: it is no cursor of ours.

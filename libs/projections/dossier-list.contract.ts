@@ -224,6 +224,7 @@ export function describeDossierList(keeping: () => Keeping): void {
       ['limit', { limit: 201 }],
       ['cursor', { cursor: 'nimporte' }],
       ['cursor', { cursor: Buffer.from('["offre","a","b"]').toString('base64url') }],
+      ['cursor', { cursor: Buffer.from('["-updatedAt","\\u0000","b"]').toString('base64url') }],
     ])('refuse %s : %j', async (field, query) => {
       await expect(site.list.page({ ...TODAY, ...query })).rejects.toMatchObject({
         name: 'DossierQueryRefused',

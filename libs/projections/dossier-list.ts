@@ -1,4 +1,4 @@
-import { type CalendarDate, type Catalogue, partyOf, searchable, sirenOf } from '@jalon/flow';
+import { type CalendarDate, type Catalogue, isStorable, partyOf, searchable, sirenOf } from '@jalon/flow';
 import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely';
 import { deadlineLabel } from './deadlines.ts';
 import { type Listed, nextOf, PARTY_COLUMNS, type PartyColumn } from './dossiers.ts';
@@ -213,7 +213,7 @@ function cursorOf({ name }: Order, { value, id }: Place): string {
 
 function placeOf(cursor: string, { name }: Order): Place {
   const [sort, value, id] = parsedCursor(cursor);
-  if (sort !== name || typeof value !== 'string' || typeof id !== 'string')
+  if (sort !== name || typeof value !== 'string' || typeof id !== 'string' || !isStorable(value + id))
     throw new DossierQueryRefused('cursor', 'cursor is not one that this list, sorted so, gave.');
   return { value, id };
 }

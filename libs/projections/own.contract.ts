@@ -145,7 +145,8 @@ export function describeOwn(keeping: () => Keeping): void {
       const each: string[] = [];
       for await (const row of rows().each({ sights: CHARGE })) each.push(key(row));
       expect(each).toEqual(all);
-      await expect(rows().page({ sights: CHARGE, cursor: 'nimporte' })).rejects.toBeInstanceOf(CursorRefused);
+      for (const cursor of ['nimporte', Buffer.from('["essai","\\u0000","a","b"]').toString('base64url')])
+        await expect(rows().page({ sights: CHARGE, cursor })).rejects.toBeInstanceOf(CursorRefused);
     });
 
     test('is rebuilt to the same rows, by its name', async () => {

@@ -1,3 +1,5 @@
+import { isStorable } from '@jalon/flow';
+
 /** A page of a list, and where the next one starts; no `next` on the last. */
 export type Page<T> = { items: T[]; next?: string };
 
@@ -23,7 +25,11 @@ function cursorOf(list: string, place: Place): string {
 /** The place, of as many columns, that a cursor names. @throws CursorRefused when another list gave it, or none */
 export function placeOf(list: string, cursor: string, columns: number): Place {
   const [name, ...place] = parsed(cursor);
-  if (name !== list || place.length !== columns || !place.every((each) => typeof each === 'string'))
+  if (
+    name !== list ||
+    place.length !== columns ||
+    !place.every((each): each is string => typeof each === 'string' && isStorable(each))
+  )
     throw new CursorRefused(list);
   return place;
 }
