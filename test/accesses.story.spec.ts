@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { lead, parties, propose, type Tokens } from './parties.ts';
 import { type Running, run } from './running.ts';
-import { fact, upTo, walkToJ3 } from './walk.ts';
+import { fact, upTo, walkToJ3, wayTo } from './walk.ts';
 
 let server: Running;
 let tokens: Tokens;
@@ -70,7 +70,53 @@ describe('le journal des accès', () => {
     for (let times = 0; times < 3; times++) await get('charge', `/api/dossiers/${id}/facts`);
     // To whom the note is withheld nothing was shown.
     await get('prestataire', `/api/dossiers/${id}/facts`);
-    expect(await accesses(`&dossier=${id}`)).toHaveLength(1);
+    const operations = (await accesses(`&dossier=${id}`)).map(({ data }) => data.operation);
+    expect(operations).toEqual(['POST /api/dossiers/:id/facts', 'GET /api/dossiers/:id/facts']);
+  });
+
+  test('la réponse à une proposition montre ce que d’autres ont tu : c’est inscrit, une fois dans la minute', async () => {
+    const id = await lead(server, tokens, wayTo('j3.avis-rendu'));
+    const autre = await server.token('charge-de-qualification', { sub: 'de-passage' });
+    const known = (await accesses(`&dossier=${id}`)).length;
+    const answered = async (headers = {}) => {
+      const { role: _, ...body } = fact('dossier.cible-annoncee');
+      const { status, text } = await server.call(autre, 'POST', `/api/dossiers/${id}/facts`, body, headers);
+      expect(status).toBe(201);
+      return text;
+    };
+    const shown = async () => (await accesses(`&dossier=${id}`)).slice(known);
+    expect(await answered({ prefer: 'return=minimal' })).not.toContain('qualifier-avec-reserves');
+    expect(await shown()).toEqual([]);
+    for (let times = 0; times < 3; times++) expect(await answered()).toContain('qualifier-avec-reserves');
+    expect(await shown()).toMatchObject([
+      {
+        type: 'acces.faits-lus',
+        actor: { sub: 'de-passage' },
+        data: { operation: 'POST /api/dossiers/:id/facts', dossier: id, revisions: expect.stringContaining('27') },
+      },
+    ]);
+    // What others recorded meanwhile was not told by that record.
+    await propose(server, tokens, id, fact('dossier.note-ajoutee'));
+    await answered();
+    expect(await shown()).toHaveLength(2);
+    await propose(server, tokens, id, fact('j3.avis-retire'));
+    await answered();
+    expect((await shown()).filter(({ actor }) => actor.sub === 'de-passage')).toHaveLength(2);
+  });
+
+  test('la liste que donne un refus l’est aussi, si elle dit ce qui est tu à d’autres', async () => {
+    const id = await lead(server, tokens, wayTo('j3.avis-rendu'));
+    const autre = await server.token('chef-de-bureau', { sub: 'de-passage' });
+    const { role: _, ...body } = fact('j3.avis-rendu');
+    const known = (await accesses(`&dossier=${id}`)).length;
+    const refusal = await server.call(autre, 'POST', `/api/dossiers/${id}/facts`, body);
+    expect(refusal.status).toBe(409);
+    expect((await accesses(`&dossier=${id}`)).slice(known)).toMatchObject([
+      { actor: { sub: 'de-passage' }, data: { operation: 'POST /api/dossiers/:id/facts' } },
+    ]);
+    const before = (await accesses(`&dossier=${id}`)).length;
+    const own = await server.call(tokens.prestataire, 'POST', `/api/dossiers/${id}/facts`, fact('j2.constat-releve'));
+    expect([own.status, (await accesses(`&dossier=${id}`)).length]).toEqual([403, before + 1]);
   });
 
   test('un paquet remis, les constats lus et les refus le sont aussi', async () => {
@@ -176,7 +222,7 @@ describe('le journal des accès', () => {
         ...chain.slice(0, -1).map(({ meta }) => meta.hash),
       ]);
     }
-    expect((await accesses('&from=2025-08-01')).map(({ data }) => data.dossier)).toEqual([id]);
+    expect((await accesses('&from=2025-08-01')).map(({ data }) => data.dossier)).toEqual([id, id]);
     const first = await server.call(tokens.auditeur, 'GET', '/api/accesses?limit=2');
     expect(first.body.items).toHaveLength(2);
     const next = await server.call(tokens.auditeur, 'GET', first.body.next);
@@ -192,10 +238,25 @@ describe('le journal des accès', () => {
     const own = await run({ now: () => now });
     const { charge, prestataire } = await parties(own);
     const id = await lead(own, await parties(own), upTo('j2.constat-releve'));
+    const decided = await lead(own, await parties(own), wayTo('j3.avis-rendu'));
     const { journal } = own.product;
     const append = journal.append.bind(journal);
     const { JournalUnavailable } = await import('@jalon/journal');
-    journal.append = () => Promise.reject(new JournalUnavailable('Disque plein.'));
+    const full = () => Promise.reject(new JournalUnavailable('Disque plein.'));
+    // A fact that is recorded is answered all the same, without what nobody could be recorded to be shown.
+    journal.append = (stream, ...rest) => (stream.startsWith('acces-') ? full() : append(stream, ...rest));
+    const dg = await own.token('chef-de-bureau');
+    const { role: _, ...note } = fact('dossier.note-ajoutee', { texte: 'Elle est confidentielle.' });
+    const kept = await own.call(dg, 'POST', `/api/dossiers/${id}/facts`, note);
+    expect([kept.status, kept.body.withheldForNow, kept.body.event.withheld]).toEqual([201, true, true]);
+    expect(kept.text).not.toMatch(/constats|confidentielle/);
+    const { role: __, ...avis } = fact('j3.avis-rendu');
+    const refusal = await own.call(dg, 'POST', `/api/dossiers/${decided}/facts`, avis);
+    expect([refusal.status, refusal.body.withheldForNow]).toEqual([409, true]);
+    type Told = { rules: { rule: string; holds: boolean | null }[] };
+    const rules = refusal.body.possible.flatMap((told: Told) => told.rules) as Told['rules'];
+    expect(rules.filter(({ rule }) => rule === 'quatre-yeux').map(({ holds }) => holds)).toEqual([null, null]);
+    journal.append = full;
     const answer = await own.call(charge, 'GET', `/api/dossiers/${id}`);
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2']);
     expect(answer.text).not.toContain('C1');

@@ -38,7 +38,7 @@ export class Leaving {
 
 /** What one who holds these roles, for this organisation, gets of a selection. */
 export function viewOf(roles: string[], selection: Selection = {}, org?: string): View {
-  return new View({ roles, ...(org === undefined ? {} : { org }) }, selection, DEMANDES);
+  return View.alreadyRecorded({ roles, ...(org === undefined ? {} : { org }) }, selection, DEMANDES);
 }
 
 /** A subscriber whose reading the test directs: it takes everything until it is told to stop, then one write more. */

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { peek } from './office.ts';
 import { choice } from './proposals.ts';
 import { replayed } from './replayed.ts';
+import { unsealed } from './unsealed.ts';
 import { walkToJ3 } from './walk.ts';
 import { type Wandered, Wandering } from './wandering.ts';
 
@@ -58,7 +59,7 @@ describe(`Proposals at random, through the engine and onto the disk (seed ${seed
             const situation = await replayed(walk.id, events, wandering.product.directory);
             inOrder(situation);
             corrected += events.filter(({ envelope }) => envelope.target !== undefined).length;
-            const view = await wandering.product.engine.show(
+            const view = await unsealed(wandering.product.engine).show(
               { iss: 'urn:test', sub: 'auditeur', roles: ['auditeur'] },
               walk.id,
             );

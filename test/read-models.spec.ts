@@ -15,6 +15,7 @@ import { projections } from '../apps/api/read-models.ts';
 import { peek } from './office.ts';
 import { PRESTATAIRE } from './parties.ts';
 import { choice } from './proposals.ts';
+import { unsealed } from './unsealed.ts';
 import { walkToJ3 } from './walk.ts';
 import { Wandering } from './wandering.ts';
 
@@ -67,7 +68,7 @@ async function correctAtRandom(): Promise<number> {
   let accepted = 0;
   for (const { id, fact, annuls, days } of fc.sample(draw, { seed, numRuns: 12 * DOSSIERS })) {
     const dossier = ids[id % ids.length] as string;
-    const history = (await engine.history(AUDITEUR, dossier, -1, 500)).flatMap((each) =>
+    const history = (await unsealed(engine).history(AUDITEUR, dossier, -1, 500)).flatMap((each) =>
       'data' in each ? [each] : [],
     );
     const touched = history[fact % history.length]!;
@@ -127,7 +128,7 @@ describe(`Read models after proposals at random (seed ${seed}, again by JALON_SE
     live = await shown();
     expect(live.list.map(({ id }) => id).sort()).toEqual(ids.toSorted());
     for (const item of live.list) {
-      const view = await wandering.product.engine.show(AUDITEUR, item.id);
+      const view = await unsealed(wandering.product.engine).show(AUDITEUR, item.id);
       const { id, revision, state, jalon, position } = view;
       expect(item).toMatchObject({ id, revision, state, jalon, position });
       const crossed = Object.entries(item.crossed).map(([name, when]) => ({ jalon: name, ...when }));

@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Caller, type Conditions, Refused } from '@jalon/engine';
+import { type Caller, type Conditions, type Dossier, Dossiers, Refused } from '@jalon/engine';
 import type { StoredEvent } from '@jalon/journal';
 import { openProduct, type Product } from '../apps/api/product.ts';
 import { catalogue } from '../workflows/index.ts';
 import { type Choice, orgOf, type Proposed, proposalOf } from './proposals.ts';
+import { UNRECORDED, unsealed } from './unsealed.ts';
 import { fact, walkToJ3 } from './walk.ts';
 
 /** What the engine may answer to a proposal that it does not accept. */
@@ -57,10 +58,12 @@ export class Wandering {
     const renewal = await this.#open({ ...fact('candidature.deposee').data, renouvelleDe: dossier.id });
     const wandered: Wandered = { id: dossier.id, renewal: renewal.dossier.id, accepted: [event], refused: {} };
     for (const { role, ...body } of usual) await this.#propose(wandered, { role, org: orgOf(role), body }, {});
+    // Beside the engine's own: nothing that decides is taken from it.
+    const dossiers = new Dossiers(this.product.journal, catalogue, false, 1000);
     for (const chance of choices) {
       this.now = new Date(this.now.getTime() + chance.clock * 6 * 3_600_000);
-      const { situation, workflow } = (await engine.see(AUDITEUR, dossier.id)).dossier;
-      const listed = (await engine.show(AUDITEUR, dossier.id)).possible.map(({ type }) => type);
+      const { situation, workflow } = (await dossiers.load(dossier.id)) as Dossier;
+      const listed = (await unsealed(engine).show(AUDITEUR, dossier.id)).possible.map(({ type }) => type);
       const standing = {
         workflow,
         listed,
@@ -102,7 +105,7 @@ export class Wandering {
       if (!again.remembered || again.event.hash !== event.hash) throw new Error('a repeated key was not recognised');
     } catch (fault) {
       const { name } = fault as Error;
-      if (fault instanceof Refused) assertSayWhatIsWrong(fault);
+      if (fault instanceof Refused) await assertSayWhatIsWrong(fault);
       if (!REFUSALS.includes(name)) throw fault;
       wandered.refused[name] = (wandered.refused[name] ?? 0) + 1;
       if ((await journal.tip()) !== before) throw new Error(`${name} left a trace in the journal`, { cause: fault });
@@ -110,14 +113,17 @@ export class Wandering {
   }
 }
 
-/** Sentences of rules that hold: of none that failed. */
+/** Rules with the sentences of them that hold: of one that failed none is told. One rule's may be another's failure. */
 const HOLDING = new Set(
-  catalogue.workflows.flatMap(({ reasons }) => Object.values(reasons).flatMap(({ holds, asks }) => [holds, asks])),
+  catalogue.workflows.flatMap(({ reasons }) =>
+    Object.entries(reasons).flatMap(([rule, { holds, asks }]) => [`${rule} ${holds}`, `${rule} ${asks}`]),
+  ),
 );
 
-function assertSayWhatIsWrong({ reasons }: Refused): void {
+async function assertSayWhatIsWrong({ told }: Refused): Promise<void> {
+  const { reasons } = await told.open(UNRECORDED);
   for (const { rule, message } of reasons)
-    if (HOLDING.has(message)) throw new Error(`${rule} failed and is said to hold: ${message}`);
+    if (HOLDING.has(`${rule} ${message}`)) throw new Error(`${rule} failed and is said to hold: ${message}`);
 }
 
 /** Someone of this role, the same person each time; the opinion and the decision are not the same person's. */

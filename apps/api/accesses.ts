@@ -1,5 +1,5 @@
 import { type Caller, DossierNotFound, streamOf } from '@jalon/engine';
-import { parisDate, UUID } from '@jalon/flow';
+import { parisDate, type Recorder, type Shown, UUID } from '@jalon/flow';
 import {
   askedOf,
   ChainedLog,
@@ -52,6 +52,15 @@ export type AccessRequest = {
   routeOptions: { url?: string | undefined };
 };
 
+/** Who asks, and in which request. */
+type Asking = Pick<AccessRequest, 'id' | 'caller'>;
+
+/** What the answer to a proposal shows: facts, and the one that was proposed. */
+type Answered = Extract<Shown, { what: 'facts' }> & { own: number };
+
+/** A record that stands for the answers that follow it, and the facts that it stands for. */
+type Standing = { recorded: Promise<void>; covered: Set<number> };
+
 /** Which records are wanted: of a dossier, of days (Europe/Paris, inclusive). */
 export type AccessQuery = { dossier?: string; from?: string; to?: string; cursor?: string; limit: number };
 
@@ -86,6 +95,7 @@ export class Accesses {
   /** Erasures asked for, by the fact that they are about, as far as the log was read for them. */
   readonly #erasures = { events: new Map<string, StoredEvent>(), until: null as bigint | null };
   readonly #recent = new LRUCache<string, Promise<void>>({ max: SAME_HELD, ttl: SAME_MS });
+  readonly #answers = new LRUCache<string, Standing>({ max: SAME_HELD, ttl: SAME_MS });
 
   constructor(private readonly parts: Parts) {
     const { node } = parts;
@@ -112,26 +122,46 @@ export class Accesses {
   }
 
   /**
-   * Records that the caller of a request is about to be shown these confidential facts; nothing when there is none.
-   * @throws JournalUnavailable: then they must not be shown
+   * What opens for the caller of a request what is sealed; `caller` is whose token it is where that is none of a request.
+   * What it throws (JournalUnavailable) keeps the seal.
    */
-  async read(request: AccessRequest, dossier: string, seeing: readonly string[], revisions: number[]): Promise<void> {
-    if (revisions.length === 0) return;
-    const data = { operation: operationOf(request), dossier, revisions: ranges(revisions) };
-    // Every read of a timeline passes here: its parts are plain, and told apart by what none of them holds.
-    const key = `${data.operation}\n${dossier}\n${data.revisions}\n${seeing[0]}\n${identity(request.caller as Caller)}`;
-    await this.#once('acces.faits-lus', request, seeing[0] as string, data, key);
+  recorder(request: AccessRequest, caller = request.caller): Recorder {
+    const asking = { id: request.id, caller };
+    const operation = operationOf(request);
+    return (shown) => this.#recordShown(asking, operation, shown);
   }
 
-  /** Records that a bundle of a dossier is handed over. @throws JournalUnavailable: then it must not be */
-  async handedOver(
-    request: AccessRequest,
-    dossier: string,
-    seeing: readonly string[],
-    revision: number,
-  ): Promise<void> {
-    const data = { operation: operationOf(request), dossier, revision };
-    await this.record('acces.paquet-remis', actorOf(request, seeing[0] as string), data, request.id);
+  async #recordShown(asking: Asking, operation: string, shown: Shown): Promise<void> {
+    if (shown.what === 'following')
+      return this.#once('acces.faits-suivis', asking, shown.role, { operation, ...shown.selection });
+    if (shown.what === 'lines') return this.#lines(asking, operation, shown);
+    const { dossier, seeing } = shown;
+    const role = seeing[0] as string;
+    if (shown.what === 'bundle') {
+      const data = { operation, dossier, revision: shown.revision };
+      return this.record('acces.paquet-remis', actorOf(asking, role), data, asking.id);
+    }
+    const key = `${operation}\n${dossier}\n${role}\n${identity(asking.caller as Caller)}`;
+    if (shown.own !== undefined) return this.#answered(asking, { operation, dossier }, shown as Answered, key);
+    const data = { operation, dossier, revisions: ranges(shown.revisions) };
+    // Every read of a timeline passes here: its parts are plain, and told apart by what none of them holds.
+    return this.#once('acces.faits-lus', asking, role, data, `${key}\n${data.revisions}`);
+  }
+
+  /**
+   * What answers a proposal shows all that is confidential so far. Within a minute a record stands for the next answers to
+   * the same person too, as long as only facts that they recorded meanwhile have come to it.
+   */
+  async #answered(asking: Asking, about: AccessData, { revisions, seeing, own }: Answered, key: string): Promise<void> {
+    let standing = this.#answers.get(key);
+    if (!standing || !revisions.every((revision) => revision === own || standing?.covered.has(revision))) {
+      const data = { ...about, revisions: ranges(revisions) };
+      const recorded = this.record('acces.faits-lus', actorOf(asking, seeing[0] as string), data, asking.id);
+      standing = { recorded, covered: new Set(revisions) };
+      this.#answers.set(key, standing);
+    }
+    standing.covered.add(own);
+    await this.#orForgotten(this.#answers, key, standing, standing.recorded);
   }
 
   /** The record by which it was asked that the payload of a fact be destroyed; null when nobody did. @throws JournalUnavailable */
@@ -140,32 +170,14 @@ export class Accesses {
     return this.#erasures.events.get(fact) ?? null;
   }
 
-  /**
-   * Records that lines of several dossiers which confidential facts wrote (`member`: findings, deadlines) are about to be
-   * shown: one record for each dossier. @throws JournalUnavailable: then they must not be
-   */
-  async lines(
-    request: AccessRequest,
-    member: 'constats' | 'echeances',
-    shown: readonly { dossier: string; line: string }[],
-  ): Promise<void> {
-    const role = request.caller?.roles[0] ?? 'aucun';
-    const operation = operationOf(request);
-    const dossiers = [...new Set(shown.map(({ dossier }) => dossier))];
-    const records = dossiers.map((dossier) => {
-      const lines = shown.filter((one) => one.dossier === dossier).map(({ line }) => line);
-      return this.#once('acces.faits-lus', request, role, { operation, dossier, [member]: lines });
+  /** One record for each dossier. */
+  async #lines(asking: Asking, operation: string, { member, lines }: Extract<Shown, { what: 'lines' }>): Promise<void> {
+    const role = asking.caller?.roles[0] ?? 'aucun';
+    const records = [...new Set(lines.map(({ dossier }) => dossier))].map((dossier) => {
+      const own = lines.filter((one) => one.dossier === dossier).map(({ line }) => line);
+      return this.#once('acces.faits-lus', asking, role, { operation, dossier, [member]: own });
     });
     await Promise.all(records);
-  }
-
-  /**
-   * Records that confidential facts, or what they wrote, leave to a reader as they come: what was selected of them, and
-   * where to. `caller` is whose token it is where that is none of a request. @throws JournalUnavailable: then they must not
-   */
-  async followed(request: AccessRequest, role: string, what: Record<string, unknown>, caller?: Caller): Promise<void> {
-    const asking = { id: request.id, caller: caller ?? request.caller };
-    await this.#once('acces.faits-suivis', asking, role, { operation: operationOf(request), ...what });
   }
 
   /**
@@ -218,7 +230,7 @@ export class Accesses {
 
   async #once(
     type: AccessType,
-    request: Pick<AccessRequest, 'id' | 'caller'>,
+    request: Asking,
     role: string,
     data: AccessData,
     key = JSON.stringify([type, role, data, identity(request.caller as Caller)]),
@@ -228,10 +240,15 @@ export class Accesses {
       recorded = this.record(type, actorOf(request, role), data, request.id);
       this.#recent.set(key, recorded);
     }
+    await this.#orForgotten(this.#recent, key, recorded, recorded);
+  }
+
+  /** What failed to be recorded stands for nothing. */
+  async #orForgotten<T extends object>(held: LRUCache<string, T>, key: string, value: T, recorded: Promise<void>) {
     try {
       await recorded;
     } catch (fault) {
-      if (this.#recent.peek(key) === recorded) this.#recent.delete(key);
+      if (held.peek(key) === value) held.delete(key);
       throw fault;
     }
   }
@@ -274,7 +291,7 @@ export class Accesses {
 }
 
 /** The caller of a request as the log keeps it. */
-function actorOf(request: Pick<AccessRequest, 'caller'>, role: string): LogRecord['actor'] {
+function actorOf(request: Pick<Asking, 'caller'>, role: string): LogRecord['actor'] {
   const { iss, sub, org, name } = request.caller as Caller;
   return { iss, sub, role, ...(org === undefined ? {} : { org }), ...(name === undefined ? {} : { nom: name }) };
 }

@@ -16,14 +16,15 @@ export function possibleAnswer(
 const possibleTexts = new WeakMap<DossierView['possible'], string>();
 
 /** A dossier as the contract answers it, as JSON. Checklists are shared between answers: each is written once. */
-export function dossierAnswer({ possible, ...view }: DossierView, event?: FactView): string {
+export function dossierAnswer({ possible, ...view }: DossierView, event?: FactView, withheldForNow = false): string {
   let text = possibleTexts.get(possible);
   if (text === undefined) {
     text = JSON.stringify(possibleAnswer(view.workflow, possible));
     possibleTexts.set(possible, text);
   }
   const recorded = event === undefined ? '' : `,"event":${JSON.stringify(event)}`;
-  return `${JSON.stringify(view).slice(0, -1)},"possible":${text}${recorded}}`;
+  const withheld = withheldForNow ? ',"withheldForNow":true' : '';
+  return `${JSON.stringify(view).slice(0, -1)},"possible":${text}${recorded}${withheld}}`;
 }
 
 /** What `Prefer: return=minimal` asks an advance to be answered with. */

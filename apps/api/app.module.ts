@@ -3,6 +3,7 @@ import type { DynamicModule } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { AccessesController } from './accesses.controller.ts';
 import { CalendarTokensController } from './calendar-tokens.controller.ts';
+import { Confidential } from './confidential.ts';
 import type { Config } from './config.ts';
 import { DeadlinesController } from './deadlines.controller.ts';
 import { DemoController } from './demo.controller.ts';
@@ -57,6 +58,7 @@ export function appModule(product: Product, config: Config, tokens: Tokens, log:
       { provide: CONFIG, useValue: config },
       { provide: STREAMS, useValue: new Streams({ hub, clock, onError }) },
       { provide: Tokens, useValue: tokens },
+      { provide: Confidential, useValue: new Confidential(product) },
       Metrics,
       Facts,
     ],

@@ -1,19 +1,16 @@
 import { Readable } from 'node:stream';
-import { addDays, isCalendarDate } from '@jalon/flow';
-import { CursorRefused, type DeadlineFilter, type FollowedDeadline, type Sight } from '@jalon/projections';
-import { catalogue } from '@jalon/workflows';
+import { isCalendarDate } from '@jalon/flow';
+import { CursorRefused, type DeadlineFilter, type FollowedDeadline } from '@jalon/projections';
 import { Controller, Get, Inject, Query, Req, Res, StreamableFile } from '@nestjs/common';
 import { nextLink, pageAnswer } from './answers.ts';
 import { CALENDAR_TYPE, calendarOf } from './calendar.ts';
 import { CalendarAccess } from './calendar-access.ts';
+import { Confidential } from './confidential.ts';
 import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed } from './http.ts';
 import { caughtUp, sightsOrRefuse } from './reading.ts';
 import { DEADLINE_QUERY, MIN_POSITION } from './schemas.ts';
 import { PRODUCT, type Product } from './wiring.ts';
-
-/** How long after its date a deadline that was closed is still told to be cancelled. */
-const CANCELLED_DAYS = 90;
 
 const OPEN: Readonly<Record<string, boolean | undefined>> = { true: true, false: false, all: undefined };
 
@@ -22,7 +19,10 @@ const OPEN: Readonly<Record<string, boolean | undefined>> = { true: true, false:
 export class DeadlinesController {
   readonly #access: CalendarAccess;
 
-  constructor(@Inject(PRODUCT) private readonly product: Product) {
+  constructor(
+    @Inject(PRODUCT) private readonly product: Product,
+    private readonly confidential: Confidential,
+  ) {
     this.#access = new CalendarAccess(product.calendarTokens);
   }
 
@@ -54,12 +54,9 @@ export class DeadlinesController {
     if (wanted !== undefined) filter.open = wanted;
     if (before !== undefined) filter.before = before;
     if (jalon !== undefined) filter.jalon = jalon;
-    const today = this.product.engine.today();
     try {
-      const at = cursor === undefined ? {} : { cursor };
-      const { items, next } = await this.product.deadlines.page({ ...filter, today, limit, ...at });
-      const confidential = items.filter(isConfidential).map(({ dossier, id }) => ({ dossier, line: id }));
-      await this.product.accesses.lines(request, 'echeances', confidential);
+      const page = await this.confidential.deadlines({ ...filter, limit, ...(cursor === undefined ? {} : { cursor }) });
+      const { items, next } = await page.open(this.product.accesses.recorder(request));
       const link = next === undefined ? undefined : nextLink('/api/deadlines', { ...given, cursor: next });
       if (link !== undefined) reply.header('link', `<${link}>; rel="next"`);
       return pageAnswer(items.map(shown), link);
@@ -89,23 +86,11 @@ export class DeadlinesController {
     const reader = token === undefined ? callerOf(request) : await this.#access.reader(token);
     const sights = sightsOrRefuse(reader);
     await caughtUp(this.product, reply, minPosition);
-    await this.product.accesses.followed(request, reader.roles[0] as string, {}, reader);
-    const texts = Readable.from(calendarOf(this.#noted(sights)), { objectMode: false });
+    const noted = this.confidential.calendar(reader.roles[0] as string, sights);
+    const deadlines = await noted.open(this.product.accesses.recorder(request, reader));
+    const texts = Readable.from(calendarOf(deadlines), { objectMode: false });
     return new StreamableFile(texts, { type: `${CALENDAR_TYPE}; charset=utf-8` });
   }
-
-  /** What a calendar shows: all that is open, and for a while what is not any more, so that it can be told so. */
-  async *#noted(sights: readonly Sight[]): AsyncGenerator<FollowedDeadline> {
-    const { deadlines, engine } = this.product;
-    const today = engine.today();
-    for (const filter of [{ open: true }, { open: false, from: addDays(today, -CANCELLED_DAYS) }])
-      yield* deadlines.each({ sights, today, ...filter });
-  }
-}
-
-/** Whether a fact set it that is withheld from somebody. */
-function isConfidential({ workflow: { name, version }, fact }: FollowedDeadline): boolean {
-  return catalogue.find(name, version)?.facts.get(fact)?.withheldFrom !== undefined;
 }
 
 /** As the contract shows a deadline: what calendars and the clock ask besides stays here. */

@@ -1,4 +1,4 @@
-import type { Accepted } from '@jalon/engine';
+import type { Advanced } from '@jalon/engine';
 import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { dossierAnswer, JSON_TYPE, minimalAnswer, nextLink, pageAnswer } from './answers.ts';
 import { Documented } from './documentation.ts';
@@ -13,7 +13,7 @@ import {
 } from './http.ts';
 import { Facts } from './metrics.ts';
 import { LIMIT } from './schemas.ts';
-import { ENGINE, type Engine, PRODUCT, type Product } from './wiring.ts';
+import { ENGINE, type Engine, PRODUCT, type Product, type Receipt } from './wiring.ts';
 
 const READING = ['introuvable', 'journal-indisponible', 'historique-illisible'] as const;
 const PROPOSING = [
@@ -113,10 +113,8 @@ export class DossiersController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const view = await this.engine.show(callerOf(request), uuidOf(id));
-    const { seeing, revisions } = await this.engine.confidential(callerOf(request), id, { erasables: false });
-    const shown = revisions.filter((revision) => revision <= view.revision);
-    await this.product.accesses.read(request, id, seeing, shown);
+    const dossier = await this.engine.disclose(callerOf(request), uuidOf(id));
+    const view = await dossier.view().open(this.product.accesses.recorder(request));
     reply.header('etag', `"${view.revision}"`).type(JSON_TYPE);
     return dossierAnswer(view);
   }
@@ -147,34 +145,41 @@ export class DossiersController {
   ): Promise<object> {
     const from = integerOf('after', after, { absent: -1, min: 0, max: 999_999_999_999_999 });
     const count = integerOf('limit', limit, { absent: 50, min: 1, max: 200 });
-    const caller = callerOf(request);
-    const { dossier } = await this.engine.see(caller, uuidOf(id));
-    const items = await this.engine.history(caller, id, from, count);
+    const dossier = await this.engine.disclose(callerOf(request), uuidOf(id));
+    const items = await (await dossier.history(from, count)).open(this.product.accesses.recorder(request));
     const last = items.at(-1)?.revision ?? from;
-    const { seeing, revisions } = await this.engine.confidential(caller, id, { erasables: true });
-    const shown = revisions.filter((revision) => revision > from && revision <= last);
-    await this.product.accesses.read(request, id, seeing, shown);
-    if (last >= dossier.situation.revision) return pageAnswer(items, undefined);
+    if (last >= dossier.revision) return pageAnswer(items, undefined);
     const next = nextLink(`/api/dossiers/${id}/facts`, { after: last, limit: count });
     reply.header('link', `<${next}>; rel="next"`);
     return pageAnswer(items, next);
   }
 
   async #answer(
-    { dossier, event, seeing }: Accepted,
+    accepted: Receipt,
     request: FastifyRequest,
     reply: FastifyReply,
     prefer: string | undefined,
   ): Promise<string> {
-    const { revision, id, to } = event.envelope;
+    const { position, envelope } = accepted.event;
+    const { revision, id, to } = envelope;
     reply.header('etag', `"${revision}"`).type(JSON_TYPE);
     if (wantsMinimal(prefer)) {
       reply.header('preference-applied', 'return=minimal');
-      const position = String(event.position);
-      return minimalAnswer(dossier.id, { revision, position, to: to as string, event: id });
+      return minimalAnswer(accepted.dossier.id, { revision, position: String(position), to: to as string, event: id });
     }
-    const view = this.engine.view(dossier, callerOf(request), seeing);
-    return dossierAnswer(view, (await this.engine.facts(dossier, [event], seeing))[0]);
+    const { view, event, withheldForNow } = await this.#shown(accepted, request);
+    return dossierAnswer(view, event, withheldForNow);
+  }
+
+  /** What is recorded stays so whatever becomes of the record of who is shown it: without one, less is shown. */
+  async #shown(accepted: Receipt, request: FastifyRequest): Promise<Advanced & { withheldForNow?: true }> {
+    const answer = await this.engine.answer(accepted, callerOf(request));
+    try {
+      return await answer.open(this.product.accesses.recorder(request));
+    } catch (err) {
+      request.log.warn({ err }, 'what answers a fact could not be recorded, and is not shown');
+      return { ...answer.redacted, withheldForNow: true };
+    }
   }
 }
 

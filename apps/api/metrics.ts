@@ -1,4 +1,4 @@
-import { type Accepted, Refused } from '@jalon/engine';
+import { Refused } from '@jalon/engine';
 import { Injectable } from '@nestjs/common';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
@@ -65,7 +65,7 @@ export class Metrics {
 export class Facts {
   constructor(private readonly metrics: Metrics) {}
 
-  async counted(proposal: Promise<Accepted>): Promise<Accepted> {
+  async counted<T extends { remembered: boolean }>(proposal: Promise<T>): Promise<T> {
     try {
       const accepted = await proposal;
       this.metrics.facts.inc({ outcome: accepted.remembered ? 'remembered' : 'accepted' });

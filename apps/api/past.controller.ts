@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { difference, type PastMoment, type PastView, type ReplayedStep } from '@jalon/engine';
+import type { PastMoment, PastView, ReplayedStep } from '@jalon/engine';
 import type { JsonSchema } from '@jalon/flow';
 import { jsonLine } from '@jalon/journal';
 import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
@@ -59,9 +59,8 @@ export class PastController {
       effectiveAt: ['effectiveAt', query.effectiveAt],
       corrected: ['corrected', query.corrected],
     });
-    const view = await this.engine.past(callerOf(request), uuidOf(id), moment);
-    await this.#told(request, id, { erasables: false }, view.revision);
-    return view;
+    const dossier = await this.engine.disclose(callerOf(request), uuidOf(id));
+    return (await dossier.past(moment)).open(this.product.accesses.recorder(request));
   }
 
   @Get('diff')
@@ -101,12 +100,10 @@ export class PastController {
     ) as [PastMoment, PastMoment];
     if (Object.keys(from).length === 0)
       throw malformed('Le départ est à donner : from (une révision), fromRecordedAt ou fromEffectiveAt.');
-    const caller = callerOf(request);
-    const before = await this.engine.past(caller, uuidOf(id), from);
-    const after = await this.engine.past(caller, id, to);
-    await this.#told(request, id, { erasables: false }, Math.max(before.revision, after.revision));
+    const dossier = await this.engine.disclose(callerOf(request), uuidOf(id));
+    const patch = await (await dossier.difference(from, to)).open(this.product.accesses.recorder(request));
     reply.type('application/json-patch+json; charset=utf-8');
-    return JSON.stringify(difference(before, after));
+    return JSON.stringify(patch);
   }
 
   @Get('replay')
@@ -121,18 +118,11 @@ export class PastController {
     problems: READING,
   })
   async replay(@Param('id') id: string, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const steps = await this.engine.replay(callerOf(request), uuidOf(id));
-    await this.#told(request, id, { erasables: true });
+    const dossier = await this.engine.disclose(callerOf(request), uuidOf(id));
+    const steps = await dossier.replay().open(this.product.accesses.recorder(request));
     const first = await steps.next();
     reply.type('application/x-ndjson; charset=utf-8');
     await reply.send(Readable.from(lines(first, steps), { objectMode: false }));
-  }
-
-  /** Records what the caller is about to be shown that others are not, up to a revision. */
-  async #told(request: FastifyRequest, id: string, shown: { erasables: boolean }, upTo = Number.MAX_SAFE_INTEGER) {
-    const { seeing, revisions } = await this.engine.confidential(callerOf(request), id, shown);
-    const told = revisions.filter((revision) => revision <= upTo);
-    await this.product.accesses.read(request, id, seeing, told);
   }
 }
 

@@ -1,9 +1,10 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import { Refused } from '@jalon/engine';
 import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Accesses } from './accesses.ts';
-import { type ProblemName, problem, problemOf } from './problems.ts';
+import { type Problem, type ProblemName, problem, problemOf, refusalProblem } from './problems.ts';
 import { RateExceeded } from './rate.ts';
 import { TokenRefused } from './tokens.ts';
 
@@ -13,7 +14,7 @@ const RETRY_AFTER = '2';
 /** Everything thrown while answering leaves as a problem document; what was not foreseen is logged whole and told not at all. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly accesses: Pick<Accesses, 'refused'>) {}
+  constructor(private readonly accesses: Pick<Accesses, 'refused' | 'recorder'>) {}
 
   async catch(thrown: unknown, host: ArgumentsHost): Promise<void> {
     const http = host.switchToHttp();
@@ -24,13 +25,28 @@ export class ProblemFilter implements ExceptionFilter {
       // Whoever was denied is told so all the same: nothing is shown by it.
       request.log.warn({ err }, 'a denial could not be recorded');
     }
-    sendProblem(thrown, request, http.getResponse());
+    sendProblem(thrown, request, http.getResponse(), await this.#problem(thrown, request));
+  }
+
+  /** The checklist of a refused fact may tell of what is withheld from others: without a record less is told. */
+  async #problem(thrown: unknown, request: FastifyRequest): Promise<Problem> {
+    if (!(thrown instanceof Refused)) return problemOf(thrown);
+    try {
+      return refusalProblem(thrown, await thrown.told.open(this.accesses.recorder(request)));
+    } catch (err) {
+      request.log.warn({ err }, 'what a refusal tells could not be recorded, and is not shown');
+      return { ...problemOf(thrown), withheldForNow: true };
+    }
   }
 }
 
 /** Answers with the problem document of what was thrown. */
-export function sendProblem(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const problem = problemOf(thrown);
+export function sendProblem(
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  problem = problemOf(thrown),
+): void {
   if (problem.status >= 500 && problem.status !== 503) request.log.error({ err: thrown, type: problem.type }, 'failed');
   else if (problem.status === 503) request.log.warn({ err: thrown, type: problem.type }, 'unavailable');
   if (problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', RETRY_AFTER);

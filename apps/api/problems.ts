@@ -7,8 +7,10 @@ import {
   InvalidProposal,
   KeyReused,
   MomentNotFound,
+  type Refusal,
   Refused,
   RevisionMismatch,
+  sentencesOf,
 } from '@jalon/engine';
 import { AppendTooLarge, DirectoryUnavailable, JournalUnavailable, OutcomeUnknown } from '@jalon/journal';
 import { ReadModelsUnavailable } from '@jalon/projections';
@@ -182,9 +184,7 @@ export function problemOf(thrown: unknown): Problem {
   if (thrown instanceof RevisionMismatch)
     return problem('revision-depassee', thrown.message, { revision: thrown.current });
   if (thrown instanceof Refused) {
-    const { fact, state, reasons, workflow } = thrown;
-    const possible = possibleAnswer(workflow, thrown.possible);
-    return problem('fait-refuse', thrown.message, { fact: fact.type, state, reasons, possible });
+    return refusalProblem(thrown, thrown.told.redacted);
   }
   if (thrown instanceof Contended) return problem('dossier-sollicite', thrown.message);
   if (thrown instanceof AppendTooLarge) return problem('trop-volumineux');
@@ -209,6 +209,13 @@ export function problemOf(thrown: unknown): Problem {
   if (thrown instanceof TokenRefused) return problem('non-authentifie', thrown.message);
   if (thrown instanceof HistoryUnreadable) return problem('historique-illisible');
   return foreseenByFramework(thrown) ?? problem('erreur-interne');
+}
+
+/** What is answered to a refused fact, of which this may be told. */
+export function refusalProblem({ fact, state, workflow }: Refused, told: Refusal): Problem {
+  const { reasons } = told;
+  const possible = possibleAnswer(workflow, told.possible);
+  return problem('fait-refuse', sentencesOf(told), { fact: fact.type, state, reasons, possible });
 }
 
 const BY_FASTIFY: Readonly<Record<string, string>> = {

@@ -1,8 +1,9 @@
-import { isWithheldFact, streamOf } from '@jalon/engine';
+import type { PlacedFact } from '@jalon/engine';
 import type { StoredEvent } from '@jalon/journal';
 import { type Inclusion, jwkOf, leafOfFact, makeBundle } from '@jalon/proof';
 import { catalogue } from '@jalon/workflows';
 import { Controller, Get, Header, Inject, Param, Query, Req, Res } from '@nestjs/common';
+import { Confidential } from './confidential.ts';
 import { definitionOf } from './definitions.ts';
 import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed, uuidOf } from './http.ts';
@@ -18,6 +19,7 @@ export class ProofController {
   constructor(
     @Inject(PRODUCT) private readonly product: Product,
     @Inject(ENGINE) private readonly engine: Engine,
+    private readonly confidential: Confidential,
   ) {}
 
   @Get('checkpoints/latest')
@@ -54,7 +56,7 @@ export class ProofController {
     const entry = await prover.find(id);
     const unknown = new ProblemRaised('introuvable', `Aucun fait ${id} ne vous est visible.`);
     if (!entry) throw unknown;
-    await this.#assertSeen(entry.stream, entry.revision, request, unknown);
+    await this.#assertSeen({ stream: entry.stream, id }, request, unknown);
     const fact = await this.#hashOf(entry.stream, entry.revision);
     const { leaf, hashes, checkpoint } = await prover.inclusion(entry, fact);
     return {
@@ -114,17 +116,14 @@ export class ProofController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const { dossier, seeing } = await this.engine.see(callerOf(request), uuidOf(id));
-    const { journal, directory, proving } = this.product;
-    const events: StoredEvent[] = [];
-    // As far as the dossier is known here: who sees what was decided on that.
-    for await (const page of journal.read(streamOf(id), { to: dossier.situation.revision })) events.push(...page);
-    if (events.some(({ fault }) => fault !== undefined)) throw new ProblemRaised('historique-illisible');
-    const isWithheld = ({ envelope }: StoredEvent) => isWithheldFact(dossier, envelope.id, seeing);
-    const records = await this.#erasuresOf(events.filter((event) => !isWithheld(event)));
-    const facts = [...events, ...records].map(({ envelope, position, hash }) => ({ id: envelope.id, position, hash }));
-    const { proofs, checkpoint } = await proving.prover.inclusions(facts);
-    await this.product.accesses.handedOver(request, id, seeing, dossier.situation.revision);
+    const dossier = await this.engine.disclose(callerOf(request), uuidOf(id));
+    const { directory, proving, accesses } = this.product;
+    const stored = await dossier.stored();
+    const placed = stored.redacted;
+    const records = await this.#erasuresOf(placed.filter(({ isWithheld }) => !isWithheld));
+    const erasures = records.map(({ envelope, position, hash }) => ({ id: envelope.id, position, hash }));
+    const { proofs, checkpoint } = await proving.prover.inclusions([...placed, ...erasures]);
+    const { events, isWithheld } = await stored.open(accesses.recorder(request));
     reply.type('application/vnd.jalon.bundle+json; charset=utf-8');
     reply.header('content-disposition', `attachment; filename="dossier-${id}.bundle.json"`);
     return makeBundle({
@@ -158,11 +157,11 @@ export class ProofController {
   }
 
   /** The records of who asked for the payloads of these facts to be destroyed, of those that are. */
-  async #erasuresOf(events: readonly StoredEvent[]): Promise<StoredEvent[]> {
+  async #erasuresOf(facts: readonly PlacedFact[]): Promise<StoredEvent[]> {
     const records: StoredEvent[] = [];
-    for (const { envelope, salt } of events) {
-      if (salt !== undefined || (await this.product.directory.payload(envelope.id)) !== null) continue;
-      const record = await this.product.accesses.erasureOf(envelope.id);
+    for (const { id, isApart } of facts) {
+      if (!isApart || (await this.product.directory.payload(id)) !== null) continue;
+      const record = await this.product.accesses.erasureOf(id);
       // What nobody asked to be destroyed is lost: no bundle may say that it was erased.
       if (!record) throw new ProblemRaised('historique-illisible');
       records.push(record);
@@ -171,19 +170,18 @@ export class ProofController {
   }
 
   /** Facts of dossiers are seen as in the history; the log of accesses is the auditor's. */
-  async #assertSeen(stream: string, revision: number, request: FastifyRequest, unseen: Error): Promise<void> {
+  async #assertSeen({ stream, id }: { stream: string; id: string }, request: FastifyRequest, unseen: Error) {
     const caller = callerOf(request);
     if (!stream.startsWith('dossier-')) {
       if (!caller.roles.includes('auditeur')) throw unseen;
       return;
     }
-    const [fact] = await this.engine.history(caller, stream.slice('dossier-'.length), revision - 1, 1);
-    if (!fact || 'withheld' in fact) throw unseen;
+    if (!(await this.engine.disclose(caller, stream.slice('dossier-'.length))).shows(id)) throw unseen;
   }
 
   async #hashOf(stream: string, revision: number): Promise<string> {
-    for await (const [event] of this.product.journal.read(stream, { from: revision, to: revision }))
-      if (event) return event.hash;
-    throw new ProblemRaised('historique-illisible');
+    const hash = await this.confidential.hashOf(stream, revision);
+    if (hash === null) throw new ProblemRaised('historique-illisible');
+    return hash;
   }
 }

@@ -9,12 +9,12 @@ import {
 import { catalogue } from '@jalon/workflows';
 import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
 import { JSON_TYPE, nextLink, pageAnswer } from './answers.ts';
+import { Confidential } from './confidential.ts';
 import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed, positionOf, uuidOf } from './http.ts';
 import { ProblemRaised } from './problems.ts';
 import { caughtUp } from './reading.ts';
 import { LIST_QUERY, MIN_POSITION } from './schemas.ts';
-import { Timelines } from './timelines.ts';
 import { PRODUCT, type Product } from './wiring.ts';
 
 const FILTERS = ['workflow', 'jalon', 'state', 'prestataire', 'charge', 'referentiel', 'centre', 'q'] as const;
@@ -28,11 +28,10 @@ const REFUSED_QUERY = {
 /** What is answered from the read models: they show at least what this node has acknowledged. */
 @Controller('api/dossiers')
 export class ReadModelsController {
-  readonly #timelines: Timelines;
-
-  constructor(@Inject(PRODUCT) private readonly product: Product) {
-    this.#timelines = new Timelines(product);
-  }
+  constructor(
+    @Inject(PRODUCT) private readonly product: Product,
+    private readonly confidential: Confidential,
+  ) {}
 
   @Get(':id/timeline')
   @Documented({
@@ -60,15 +59,15 @@ export class ReadModelsController {
     const caller = callerOf(request);
     uuidOf(id);
     await caughtUp(this.product, reply, minPosition);
-    const timeline = await this.#timelines.read(caller, id);
+    const timeline = await this.confidential.timeline(caller, id);
     if (timeline === null) {
       // Not there, not to be seen, or set aside by this read model, which the journal tells apart.
-      await this.product.engine.see(caller, id);
+      await this.product.engine.disclose(caller, id);
       throw new ProblemRaised('lecture-en-retard', 'Cette vue ne suit plus ce dossier : /health/ready dit pourquoi.');
     }
-    await this.product.accesses.read(request, id, timeline.seeing, timeline.confidential);
+    const json = await timeline.open(this.product.accesses.recorder(request));
     reply.type(JSON_TYPE);
-    return timeline.json;
+    return json;
   }
 
   @Get()

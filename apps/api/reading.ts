@@ -14,7 +14,7 @@ const PATIENCE_MS = 5000;
  * @throws ProblemRaised, 400 for what is no position, 503 when it is not reached in time
  */
 export async function caughtUp(
-  { engine, projector }: Pick<Product, 'engine' | 'projector'>,
+  { engine, projector }: Pick<Product, 'projector'> & { engine: Pick<Product['engine'], 'acknowledged'> },
   reply: FastifyReply,
   minPosition: string | undefined,
 ): Promise<void> {

@@ -1,12 +1,13 @@
 import { Readable } from 'node:stream';
 import { UUID } from '@jalon/flow';
 import { jsonLine } from '@jalon/journal';
-import { CursorRefused, type OwnQuery, type Page } from '@jalon/projections';
-import { COLONNES, constatDe, type Inscription, inscriptionAu, lignesDe } from '@jalon/workflows';
+import { CursorRefused, type Page } from '@jalon/projections';
+import { COLONNES, type Inscription, inscriptionAu, lignesDe } from '@jalon/workflows';
 import { Controller, Get, Inject, Query, Req, Res, StreamableFile } from '@nestjs/common';
 import { stringify } from 'csv-stringify/sync';
 import Negotiator from 'negotiator';
 import { nextLink, pageAnswer } from './answers.ts';
+import { Confidential } from './confidential.ts';
 import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed } from './http.ts';
 import { ProblemRaised } from './problems.ts';
@@ -26,7 +27,10 @@ const READING = ['lecture-en-retard', 'vues-indisponibles', 'journal-indisponibl
 /** What evaluations found, what is qualified, and how long it takes, over all dossiers. */
 @Controller('api')
 export class RegistryController {
-  constructor(@Inject(PRODUCT) private readonly product: Product) {}
+  constructor(
+    @Inject(PRODUCT) private readonly product: Product,
+    private readonly confidential: Confidential,
+  ) {}
 
   @Get('findings')
   @Documented({
@@ -45,21 +49,16 @@ export class RegistryController {
     const { dossier, exigence, open } = given;
     if (dossier !== undefined && !UUID.test(dossier)) throw malformed('dossier est un UUID en minuscules.');
     if (open !== undefined && open !== 'true' && open !== 'false') throw malformed('open est true ou false.');
-    const limit = limitOf(given);
+    limitOf(given);
     const sights = sightsOrRefuse(callerOf(request));
     await caughtUp(this.product, reply, given['min-position']);
     const where: Record<string, string | number> = {};
     if (dossier !== undefined) where.dossier = dossier;
     if (exigence !== undefined) where.exigence = exigence;
     if (open !== undefined) where.open = open === 'true' ? 1 : 0;
-    const page = await pageFor(this.product.findings, { sights, where }, given.cursor, limit);
-    const items = page.items.map((row) => ({ dossier: row.dossier, ...constatDe(row) }));
-    await this.product.accesses.lines(
-      request,
-      'constats',
-      items.map(({ dossier, constat }) => ({ dossier: String(dossier), line: constat })),
-    );
-    return answered(reply, '/api/findings', given, { ...page, items });
+    const found = await paged((page) => this.confidential.findings({ sights, where, ...page }), given);
+    const page = await found.open(this.product.accesses.recorder(request));
+    return answered(reply, '/api/findings', given, page);
   }
 
   @Get('register')
@@ -86,14 +85,14 @@ export class RegistryController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object> {
-    const limit = limitOf(given);
+    limitOf(given);
     // Whoever accepts none of them is given JSON all the same (RFC 9110, section 15.5.7).
     const media = new Negotiator(request).mediaType(OFFERED);
     await caughtUp(this.product, reply, given['min-position']);
     reply.header('vary', 'accept');
     if (media === CSV) return whole(`${CSV}; charset=utf-8; header=present`, this.#table());
     if (media === JSON_LINES) return whole(`${JSON_LINES}; charset=utf-8`, this.#lines());
-    const page = await pageFor(this.product.register, {}, given.cursor, limit);
+    const page = await paged((at) => this.product.register.page(at), given);
     const items = page.items.map((row) => inscriptionAu(row, this.product.engine.today()));
     return answered(reply, '/api/register', given, { ...page, items });
   }
@@ -145,14 +144,11 @@ function limitOf({ limit }: Given): number {
   return integerOf('limit', limit, { absent: 50, min: 1, max: 200 });
 }
 
-async function pageFor(
-  rows: Product['register'],
-  query: OwnQuery,
-  cursor: string | undefined,
-  limit: number,
-): ReturnType<Product['register']['page']> {
+/** @throws ProblemRaised 400 for a cursor of another list */
+async function paged<T>(read: (page: { limit: number; cursor?: string }) => Promise<T>, given: Given): Promise<T> {
+  const { cursor } = given;
   try {
-    return await rows.page({ ...query, limit, ...(cursor === undefined ? {} : { cursor }) });
+    return await read({ limit: limitOf(given), ...(cursor === undefined ? {} : { cursor }) });
   } catch (fault) {
     if (fault instanceof CursorRefused) throw malformed('cursor est donné par « next », pour la même liste.');
     throw fault;

@@ -147,6 +147,11 @@ const problem = {
   status: { type: 'integer', minimum: 400, maximum: 599 },
   detail: text('Ce qui s’est passé, en une phrase'),
 };
+const truth = {
+  const: true,
+  description:
+    'Ce qui est confidentiel est tu pour l’instant, faute de pouvoir inscrire au journal des accès à qui c’est montré ; relu plus tard, le dossier le montre',
+};
 const ofFailure = { requestId: ref('Uuid') };
 
 const durations = {
@@ -173,7 +178,10 @@ const answers: Record<string, JsonSchema> = {
   Position: { type: 'string', description: 'Place dans le journal entier ; opaque' },
 
   Dossier: object(dossier),
-  DossierAdvanced: object({ ...dossier, event: ref('Fact') }),
+  DossierAdvanced: object(
+    { ...dossier, event: { anyOf: [ref('Fact'), ref('WithheldFact')] } },
+    { withheldForNow: truth },
+  ),
   MinimalAnswer: object({
     id: ref('Uuid'),
     revision: ref('Revision'),
@@ -624,7 +632,7 @@ const answers: Record<string, JsonSchema> = {
       reasons: listOf(object(rule, { field: text('Champ du contenu qui est en cause'), ...about })),
       possible: listOf(object({ ...possible, schema: text('Adresse du JSON Schema de son contenu') }, expected)),
     },
-    ofFailure,
+    { ...ofFailure, withheldForNow: truth },
   ),
 };
 

@@ -60,7 +60,8 @@ export async function createServer(
     trustProxy: config.JALON_TRUSTED_PROXIES.length > 0 && [...config.JALON_TRUSTED_PROXIES],
     // What still arrives on a connection while closing is answered like the rest, and the connection closed.
     return503OnClosing: false,
-    frameworkErrors: sendProblem,
+    frameworkErrors: (thrown: unknown, request: FastifyRequest, reply: FastifyReply) =>
+      sendProblem(thrown, request, reply),
     clientErrorHandler: answerUnreadable,
   } as never);
   const tokens = new Tokens(config, product.clock);

@@ -3,17 +3,16 @@ import {
   audienceOf,
   CursorRefused,
   placeOf,
-  readFeed,
-  receivesConfidential,
   type Selection,
   type Streams,
   unknownChoices,
   View,
 } from '@jalon/delivery';
-import type { JsonSchema } from '@jalon/flow';
+import type { JsonSchema, Sealed } from '@jalon/flow';
 import { catalogue } from '@jalon/workflows';
 import { Controller, Get, Headers, Inject, type OnModuleDestroy, Param, Query, Req, Res } from '@nestjs/common';
 import { nextLink } from './answers.ts';
+import { Confidential } from './confidential.ts';
 import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed, uuidOf } from './http.ts';
 import { ProblemRaised } from './problems.ts';
@@ -41,6 +40,7 @@ export class SubscriptionsController implements OnModuleDestroy {
   constructor(
     @Inject(PRODUCT) private readonly product: Product,
     @Inject(STREAMS) private readonly streams: Streams,
+    private readonly confidential: Confidential,
   ) {}
 
   /** Streams and waiting end before the server waits for what is under way. */
@@ -90,7 +90,7 @@ export class SubscriptionsController implements OnModuleDestroy {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const from = fromOf(last, asked.after);
-    await this.product.engine.see(callerOf(request), uuidOf(id));
+    await this.product.engine.disclose(callerOf(request), uuidOf(id));
     await this.#stream(request, reply, from, asked, id);
   }
 
@@ -121,13 +121,12 @@ export class SubscriptionsController implements OnModuleDestroy {
     const after = asked.after === undefined ? null : cursorIn('after', asked.after);
     const limit = integerOf('limit', asked.limit, { absent: 50, min: 1, max: 200 });
     const wait = integerOf('wait', asked.wait, { absent: 0, min: 0, max: LONGEST_WAIT });
-    const view = this.#view(request, asked);
-    await this.#recorded(request, view);
+    const view = await this.#view(request, asked).open(this.product.accesses.recorder(request));
     const gone = new AbortController();
     request.raw.once('close', () => gone.abort());
     reply.raw.once('close', () => gone.abort());
     const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
-    const { departures, cursor } = await readFeed(this.product.leaving.hub, view, {
+    const { departures, cursor } = await this.confidential.feed(view, {
       after,
       limit,
       waitMs: wait * 1000,
@@ -147,7 +146,7 @@ export class SubscriptionsController implements OnModuleDestroy {
     asked: Asked,
     dossier: string | undefined,
   ): Promise<void> {
-    const view = this.#view(request, asked, dossier);
+    const sealed = this.#view(request, asked, dossier);
     const { raw } = reply;
     const begin = () => {
       reply.hijack();
@@ -158,7 +157,7 @@ export class SubscriptionsController implements OnModuleDestroy {
       raw.end();
       return;
     }
-    await this.#recorded(request, view);
+    const view = await sealed.open(this.product.accesses.recorder(request));
     // What is recorded while the answer begins is part of it, and what cannot be read yet is still told as a problem.
     const sink = {
       write: (text: Buffer | string) => {
@@ -175,15 +174,9 @@ export class SubscriptionsController implements OnModuleDestroy {
     if (raw.destroyed) leave();
   }
 
-  /** The log of accesses knows who follows what is withheld from others. */
-  async #recorded(request: FastifyRequest, { audience, selection }: View): Promise<void> {
-    if (!receivesConfidential(audience, catalogue)) return;
-    await this.product.accesses.followed(request, audience.roles[0] as string, selection);
-  }
-
-  #view(request: FastifyRequest, asked: Asked, dossier?: string): View {
-    const audience = audienceIn(request);
-    return new View(audience, { ...selectionIn(asked), ...(dossier === undefined ? {} : { dossier }) }, catalogue);
+  #view(request: FastifyRequest, asked: Asked, dossier?: string): Sealed<View> {
+    const selection = { ...selectionIn(asked), ...(dossier === undefined ? {} : { dossier }) };
+    return View.sealed(audienceIn(request), selection, catalogue);
   }
 }
 

@@ -213,7 +213,8 @@ export class WebhooksController {
   /** The log of accesses knows where what is withheld from others is to be sent. */
   async #recorded(request: FastifyRequest, audience: Audience, url: string): Promise<void> {
     if (!URL.canParse(url) || !receivesConfidential(audience, catalogue)) return;
-    await this.product.accesses.followed(request, audience.roles[0] as string, { vers: new URL(url).host });
+    const selection = { vers: new URL(url).host };
+    await this.product.accesses.recorder(request)({ what: 'following', role: audience.roles[0] as string, selection });
   }
 
   async #shown(webhook: WebhookRow | undefined): Promise<object> {

@@ -897,7 +897,12 @@ export interface components {
                     sentence: string;
                 };
             }[];
-            event: components["schemas"]["Fact"];
+            event: components["schemas"]["Fact"] | components["schemas"]["WithheldFact"];
+            /**
+             * @description Ce qui est confidentiel est tu pour l’instant, faute de pouvoir inscrire au journal des accès à qui c’est montré ; relu plus tard, le dossier le montre
+             * @constant
+             */
+            withheldForNow?: true;
         };
         MinimalAnswer: {
             id: components["schemas"]["Uuid"];
@@ -1909,6 +1914,11 @@ export interface components {
                 };
             }[];
             requestId?: components["schemas"]["Uuid"];
+            /**
+             * @description Ce qui est confidentiel est tu pour l’instant, faute de pouvoir inscrire au journal des accès à qui c’est montré ; relu plus tard, le dossier le montre
+             * @constant
+             */
+            withheldForNow?: true;
         };
         /** Jeton de démonstration */
         DemonstrationToken: {

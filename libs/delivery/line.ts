@@ -107,7 +107,7 @@ export class Line {
       ...(types === null ? {} : { types: JSON.parse(types) }),
       ...(jalons === null ? {} : { jalons: JSON.parse(jalons) }),
     };
-    this.#view = new View(JSON.parse(audience), selection, parts.catalogue);
+    this.#view = View.alreadyRecorded(JSON.parse(audience), selection, parts.catalogue);
     this.#failures = failures;
     this.#resumeAt = resume_at;
     this.#done = this.#run();

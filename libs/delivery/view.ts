@@ -1,5 +1,5 @@
-import type { Catalogue } from '@jalon/flow';
-import { type Audience, dependsOnParties, mayReceive } from './audience.ts';
+import { type Catalogue, Sealed } from '@jalon/flow';
+import { type Audience, dependsOnParties, mayReceive, receivesConfidential } from './audience.ts';
 import type { Departure } from './departure.ts';
 import { isSelected, type Selection } from './selection.ts';
 
@@ -10,7 +10,7 @@ export class View {
   /** Whether whose dossier it is matters. */
   readonly parties: boolean;
 
-  constructor(
+  private constructor(
     readonly audience: Audience,
     readonly selection: Selection,
     catalogue: Catalogue,
@@ -18,6 +18,21 @@ export class View {
     const { types, jalons, dossier } = selection;
     this.key = JSON.stringify([audience.roles, audience.org, types, jalons, dossier]);
     this.parties = dependsOnParties(audience, catalogue);
+  }
+
+  /** A view for one who begins to follow: it is recorded before anything leaves to them that is withheld from others. */
+  static sealed(audience: Audience, selection: Selection, catalogue: Catalogue): Sealed<View> {
+    const role = audience.roles[0] as string;
+    const isConfidential = receivesConfidential(audience, catalogue);
+    return new Sealed(
+      new View(audience, selection, catalogue),
+      isConfidential ? { what: 'following', role, selection } : null,
+    );
+  }
+
+  /** A view of which it was recorded before, as it was set up, who follows by it. */
+  static alreadyRecorded(audience: Audience, selection: Selection, catalogue: Catalogue): View {
+    return new View(audience, selection, catalogue);
   }
 
   has(departure: Departure): boolean {

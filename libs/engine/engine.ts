@@ -1,7 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import {
+  type BrokenRule,
   type CalendarDate,
   type Catalogue,
+  confidentialMembers,
   decide,
   decideBeside,
   type Fact,
@@ -11,6 +13,8 @@ import {
   type PublishedWorkflow,
   parisDate,
   possible,
+  type Reader,
+  Sealed,
   type Situation,
   summaryOf,
   toldReasons,
@@ -29,6 +33,7 @@ import {
 } from '@jalon/journal';
 import { assertBehalf, assertOwnOpening, type Caller, proposingRole, seenBy } from './caller.ts';
 import { type Correction, readCorrection } from './correction.ts';
+import { type Advanced, Disclosure } from './disclosure.ts';
 import { after, blank, type Dossier, Dossiers } from './dossiers.ts';
 import {
   Contended,
@@ -36,21 +41,14 @@ import {
   HistoryUnreadable,
   InvalidProposal,
   KeyReused,
+  type Refusal,
   Refused,
   RevisionMismatch,
 } from './faults.ts';
 import { type Conditions, type Entropy, type Identity, proposalIds } from './identity.ts';
-import { type PastMoment, type PastView, pastSituation, pastView, replay } from './past.ts';
 import { namedFact, type Proposal, readOpening, readProposal } from './proposal.ts';
 import { asEvent, asHappening, type Circumstances, requestDigest } from './record.ts';
-import {
-  confidentialRevisions,
-  type DossierView,
-  dossierView,
-  type FactView,
-  factViews,
-  isWithheldFact,
-} from './views.ts';
+import { confidentialRevisions, isConfidentialFact, isWithheldFact } from './views.ts';
 
 /** What the engine is made of. Clock and entropy are passed in: nothing inside reads the time or draws at random. */
 export type EngineParts = {
@@ -71,12 +69,6 @@ export type EngineParts = {
 
 /** An accepted fact, stored: new, or remembered from an earlier request with the same idempotency key. */
 export type Accepted = { dossier: Dossier; event: StoredEvent; seeing: readonly string[]; remembered: boolean };
-
-/** What a caller is shown that others are not: by which roles, and which facts. */
-export type Confidential = { seeing: readonly string[]; revisions: number[] };
-
-/** A fact of a replay, and where it left the dossier. */
-export type ReplayedStep = PastView & { event: FactView };
 
 /** Who proposes, in which role, and by which roles they see the dossier; what they correct, if they do. */
 type Proposer = { caller: Caller; role: string; seeing: readonly string[]; correction?: Correction };
@@ -182,67 +174,20 @@ export class Engine {
     return this.#record(before, { caller, role, seeing, ...(correction ? { correction } : {}) }, proposal, ids);
   }
 
-  /** The dossier as the caller may see it. @throws DossierNotFound */
-  async show(caller: Caller, id: string): Promise<DossierView> {
-    const { dossier, seeing } = await this.see(caller, id);
-    return this.view(dossier, caller, seeing);
+  /** What the caller may see of a dossier, as it stands now. @throws DossierNotFound */
+  async disclose(caller: Caller, id: string): Promise<Disclosure> {
+    const { dossier, seeing } = seenBy(caller, id, await this.#load(id));
+    return this.#disclosed(dossier, caller, seeing);
   }
 
-  /** The dossier and the roles by which the caller sees it. @throws DossierNotFound */
-  async see(caller: Caller, id: string): Promise<{ dossier: Dossier; seeing: string[] }> {
-    return seenBy(caller, id, await this.#load(id));
+  /** What answers an accepted fact to who proposed it. */
+  answer({ dossier, event, seeing }: Accepted, caller: Caller): Promise<Sealed<Advanced, Advanced>> {
+    return this.#disclosed(dossier, caller, seeing).answer(event);
   }
 
-  /** A dossier for one who sees it by these roles, as of now. */
-  view(dossier: Dossier, caller: Caller, seeing: readonly string[]): DossierView {
-    return dossierView(dossier, caller, seeing, this.today());
-  }
-
-  /** Facts of a dossier for one who sees it by these roles. */
-  facts(dossier: Dossier, events: readonly StoredEvent[], seeing: readonly string[]): Promise<FactView[]> {
-    return factViews(dossier, events, seeing, this.parts.directory);
-  }
-
-  /** The history after a revision (-1: from the first), oldest first, at most `limit` items. @throws DossierNotFound */
-  async history(caller: Caller, id: string, afterRevision: number, limit: number): Promise<FactView[]> {
-    const { dossier, seeing } = await this.see(caller, id);
-    const items: FactView[] = [];
-    const range = { from: afterRevision + 1, to: afterRevision + limit };
-    const page: StoredEvent[] = [];
-    for await (const event of this.#dossiers.events(id, range)) page.push(event);
-    items.push(...(await this.facts(dossier, page, seeing)));
-    return items;
-  }
-
-  /**
-   * The revisions of a dossier's confidential facts that the caller is shown: those that the machine keeps something of,
-   * with `erasables` all of them. @throws DossierNotFound
-   */
-  async confidential(caller: Caller, id: string, shown: { erasables: boolean }): Promise<Confidential> {
-    const { dossier, seeing } = await this.see(caller, id);
-    return { seeing, revisions: confidentialRevisions(dossier, seeing, shown) };
-  }
-
-  /** Where a dossier stood at a moment of its past, by replay. @throws DossierNotFound, MomentNotFound, HistoryUnreadable */
-  async past(caller: Caller, id: string, moment: PastMoment): Promise<PastView> {
-    const { seeing } = await this.see(caller, id);
-    const reading = moment.corrected ? 'corrected' : 'recorded';
-    return pastView(id, await pastSituation(this.#dossiers, id, moment), reading, seeing);
-  }
-
-  /** Each fact of a dossier with where it left it, for who may see it. @throws DossierNotFound before the first */
-  async replay(caller: Caller, id: string): Promise<AsyncGenerator<ReplayedStep>> {
-    const { dossier, seeing } = await this.see(caller, id);
-    return this.#steps(id, seeing, dossier.situation.revision);
-  }
-
-  // No further than was known when it was asked for: who reads which facts is settled before the first one leaves.
-  async *#steps(id: string, seeing: readonly string[], last: number): AsyncGenerator<ReplayedStep> {
-    for await (const { event, dossier } of replay(this.#dossiers, id)) {
-      if (event.envelope.revision > last) return;
-      const [shown] = (await this.facts(dossier, [event], seeing)) as [FactView];
-      yield { ...pastView(id, dossier.situation, 'recorded', seeing), event: shown };
-    }
+  #disclosed(dossier: Dossier, caller: Caller, seeing: readonly string[]): Disclosure {
+    const parts = { dossiers: this.#dossiers, directory: this.parts.directory, today: () => this.today() };
+    return new Disclosure(dossier, caller, seeing, parts);
   }
 
   /**
@@ -268,7 +213,7 @@ export class Engine {
 
   /** Whether a dossier waits for the caller (`waiting=me`). */
   async waits(caller: Caller, id: string): Promise<boolean> {
-    const { dossier, seeing } = await this.see(caller, id);
+    const { dossier, seeing } = seenBy(caller, id, await this.#load(id));
     const author = { iss: caller.iss, sub: caller.sub, role: seeing[0] as string };
     const hidden = hiddenMembers(dossier.workflow, seeing);
     return waitsFor(dossier.situation, { author, roles: seeing, hidden, today: this.today() });
@@ -336,21 +281,26 @@ export class Engine {
     };
     const proposing = { proposal, caller, now };
     const fact = asHappening(before, proposing);
+    const decideTelling = (hidden: ReadonlySet<string>, untold: (id: string) => boolean) =>
+      correction
+        ? decideBeside(before.situation, fact, {
+            history: correction.history,
+            today: now.today,
+            find: this.#dossiers.find,
+            untold,
+            hidden,
+          })
+        : decide(before.situation, fact, now.today);
     const hidden = hiddenMembers(before.workflow, seeing);
-    const decision = correction
-      ? decideBeside(before.situation, fact, {
-          history: correction.history,
-          today: now.today,
-          find: this.#dossiers.find,
-          untold: (id) => isWithheldFact(before, id, seeing),
-          hidden,
-        })
-      : decide(before.situation, fact, now.today);
+    const decision = decideTelling(hidden, (id) => isWithheldFact(before, id, seeing));
     if (!decision.accepted) {
-      const reader = { author: fact.actor, roles: seeing, hidden, today: now.today };
-      const checklist = possible(before.situation, reader);
-      const reasons = toldReasons(before.workflow, decision.reasons, hidden);
-      throw new Refused(before.workflow, proposal.fact, decision.state, reasons, checklist);
+      const { state, reasons } = decision;
+      const withoutRecord = () => {
+        const redacted = decideTelling(confidentialMembers(before.workflow), (id) => isConfidentialFact(before, id));
+        return redacted.accepted ? [] : redacted.reasons;
+      };
+      const reader = { author: fact.actor, roles: seeing, today: now.today };
+      throw new Refused(before.workflow, proposal.fact, state, refusal(before, reader, reasons, withoutRecord));
     }
     const event = await asEvent(this.parts, before, fact, decision, proposing);
     const { position } = await this.#append(before, event);
@@ -411,6 +361,30 @@ export class Engine {
     }
     return lookups;
   }
+}
+
+/**
+ * What a refusal tells this reader for these reasons; sealed as far as it rests on what is withheld from others, beside
+ * `withoutRecord`, the reasons that do not.
+ */
+function refusal(
+  dossier: Dossier,
+  reader: Omit<Reader, 'hidden'>,
+  reasons: readonly BrokenRule[],
+  withoutRecord: () => readonly BrokenRule[],
+): Sealed<Refusal, Refusal> {
+  const { id, workflow, situation } = dossier;
+  const seeing = reader.roles;
+  const telling = (told: readonly BrokenRule[], hidden: ReadonlySet<string>): Refusal => ({
+    reasons: toldReasons(workflow, told, hidden),
+    possible: possible(situation, { ...reader, hidden }),
+  });
+  const told = telling(reasons, hiddenMembers(workflow, seeing));
+  const revisions = confidentialRevisions(dossier, seeing, 'history');
+  if (revisions.length === 0) return new Sealed(told, null, () => told);
+  const redacted = () => telling(withoutRecord(), confidentialMembers(workflow));
+  const isSame = () => JSON.stringify(told) === JSON.stringify(redacted());
+  return new Sealed(told, () => (isSame() ? null : { what: 'facts', dossier: id, seeing, revisions }), redacted);
 }
 
 function latest(one: string, other: string): string {

@@ -1,4 +1,4 @@
-import type { BrokenRule, FieldError, Possible } from '@jalon/flow';
+import type { BrokenRule, FieldError, Possible, Sealed } from '@jalon/flow';
 
 /** There is no such dossier, or the caller is not to know of it. */
 export class DossierNotFound extends Error {
@@ -47,19 +47,28 @@ export class RevisionMismatch extends Error {
   }
 }
 
-/** The machine refuses the fact; nothing was written. */
+/** Why a fact was refused, and what is possible now, by whom, and what it still lacks, as far as the caller may see. */
+export type Refusal = { reasons: readonly BrokenRule[]; possible: readonly Possible[] };
+
+/**
+ * The machine refuses the fact; nothing was written. What it tells is sealed, since rules may read what is withheld from
+ * others; what it tells in public does not rest on that.
+ */
 export class Refused extends Error {
   override readonly name = 'Refused';
   constructor(
     readonly workflow: { name: string; version: number },
     readonly fact: { type: string; label: string },
     readonly state: string | null,
-    readonly reasons: readonly BrokenRule[],
-    /** What is possible now, by whom, and what it still lacks, as far as the caller may see. */
-    readonly possible: readonly Possible[],
+    readonly told: Sealed<Refusal, Refusal>,
   ) {
-    super(reasons.map(({ message }) => message).join(' '));
+    super(`« ${fact.label} » is refused.`);
   }
+}
+
+/** What a refusal says in one text. */
+export function sentencesOf({ reasons }: Refusal): string {
+  return reasons.map(({ message }) => message).join(' ');
 }
 
 /** Others kept writing to this dossier while this proposal was decided again and again. */

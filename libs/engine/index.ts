@@ -1,4 +1,5 @@
 export * from './caller.ts';
+export { type Advanced, Disclosure, type PlacedFact, type ReplayedStep, type StoredFacts } from './disclosure.ts';
 export { type Dossier, Dossiers, follow, situationHash, streamOf } from './dossiers.ts';
 export * from './engine.ts';
 export * from './faults.ts';

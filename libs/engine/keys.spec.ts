@@ -3,8 +3,17 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { avis, deposit, note, Office, PEOPLE, peek, piece } from '../../test/office.ts';
 import { payloadHash } from '../../test/recompute.ts';
+import { UNRECORDED, unsealed } from '../../test/unsealed.ts';
 import { proposalIds } from './identity.ts';
-import { DossierNotFound, Forbidden, InvalidProposal, KeyReused, Refused, RevisionMismatch } from './index.ts';
+import {
+  DossierNotFound,
+  Forbidden,
+  InvalidProposal,
+  KeyReused,
+  Refused,
+  RevisionMismatch,
+  sentencesOf,
+} from './index.ts';
 
 const { demandeur, voisin, agent, chef, passant } = PEOPLE;
 const key = { idempotencyKey: 'une-fois' };
@@ -67,9 +76,10 @@ describe('A proposal that is not accepted writes nothing', () => {
     const id = await office.led();
     const fault = await office.advance(chef, id, { type: 'demande.acceptee' }).catch((refusal) => refusal);
     expect(fault).toBeInstanceOf(Refused);
-    expect(fault.reasons.map(({ rule }: { rule: string }) => rule)).toEqual(['une-piece', 'avis-favorable']);
-    expect(fault.message).toBe("Aucune pièce n'a été reçue. Aucun avis n'a été rendu.");
-    expect(fault.possible.map(({ type }: { type: string }) => type)).toContain('demande.piece-recue');
+    const told = await (fault as Refused).told.open(UNRECORDED);
+    expect(told.reasons.map(({ rule }) => rule)).toEqual(['une-piece', 'avis-favorable']);
+    expect(sentencesOf(told)).toBe("Aucune pièce n'a été reçue. Aucun avis n'a été rendu.");
+    expect(told.possible.map(({ type }) => type)).toContain('demande.piece-recue');
   });
 });
 
@@ -94,12 +104,13 @@ describe('The same key again', () => {
     ] as const) {
       if (restart) await office.restart();
       const again = await office.advance(chef, id, { type: 'demande.acceptee' }, key);
-      const view = (answer: typeof again) => office.engine.view(answer.dossier, chef, answer.seeing);
+      const view = async (accepted: typeof again) =>
+        (await (await office.engine.answer(accepted, chef)).open(UNRECORDED)).view;
       expect([memory, again.remembered, again.event]).toEqual([memory, true, first.event]);
-      expect(view(again)).toEqual(view(first));
-      expect(view(again)).toMatchObject({ state: 'suivi', revision: 3, context: { faits: 4 } });
+      expect(await view(again)).toEqual(await view(first));
+      expect(await view(again)).toMatchObject({ state: 'suivi', revision: 3, context: { faits: 4 } });
     }
-    expect((await office.engine.show(chef, id)).revision).toBe(5);
+    expect((await unsealed(office.engine).show(chef, id)).revision).toBe(5);
   });
 
   test('is found before an If-Match that has become old, and before rules that no longer hold', async () => {
@@ -136,7 +147,7 @@ describe('A note', () => {
     const { event } = await office.advance(agent, id, note(TEXT), key);
     expect(event).toMatchObject({ data: {} });
     expect(event.salt).toBeUndefined();
-    expect((await office.engine.history(agent, id, 0, 1))[0]).toMatchObject({ data: { texte: TEXT } });
+    expect((await unsealed(office.engine).history(agent, id, 0, 1))[0]).toMatchObject({ data: { texte: TEXT } });
     const holding = () =>
       readdirSync(office.folder).filter((file) => readFileSync(join(office.folder, file)).includes(Buffer.from(TEXT)));
     expect(holding().map((file) => file.replace('-wal', ''))).toEqual(['personnes.db']);
@@ -156,7 +167,7 @@ describe('A note', () => {
     await office.directory.drop(event.envelope.id);
     expect(await office.advance(agent, id, note(TEXT), key)).toMatchObject({ remembered: true, event });
     expect(await office.directory.payload(event.envelope.id)).toBeNull();
-    const [item] = await office.engine.history(agent, id, 0, 1);
+    const [item] = await unsealed(office.engine).history(agent, id, 0, 1);
     expect(item).toMatchObject({ data: {}, meta: { erased: true } });
     await office.advance(agent, id, piece('plan'));
   });

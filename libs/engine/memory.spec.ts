@@ -2,6 +2,7 @@ import { Catalogue } from '@jalon/flow';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { demande } from '../../test/demande.ts';
 import { avis, note, Office, PEOPLE, piece, tamper } from '../../test/office.ts';
+import { UNRECORDED, unsealed } from '../../test/unsealed.ts';
 import { type EngineParts, HistoryUnreadable, streamOf } from './index.ts';
 
 const { demandeur, agent, chef } = PEOPLE;
@@ -19,11 +20,15 @@ describe('A memory of any size', () => {
     for (let round = 0; round < 4; round += 1)
       for (const id of ids) {
         const fact = round === 2 ? avis('favorable') : round === 3 ? note('Vu.') : piece(`p${round}`);
-        const { event, dossier, seeing } = await office.advance(round === 2 ? chef : agent, id, fact);
-        said.push(event, office.engine.view(dossier, agent, seeing));
+        const accepted = await office.advance(round === 2 ? chef : agent, id, fact);
+        const answer = await office.engine.answer(accepted, agent);
+        said.push(accepted.event, await answer.open(UNRECORDED));
       }
     for (const id of ids)
-      said.push(await office.engine.show(demandeur, id), await office.engine.history(agent, id, 1, 2));
+      said.push(
+        await unsealed(office.engine).show(demandeur, id),
+        await unsealed(office.engine).history(agent, id, 1, 2),
+      );
     return said;
   }
 
@@ -40,7 +45,7 @@ describe('A memory of any size', () => {
     office = await Office.open({ factsHeld: 20 });
     const id = await office.led();
     for (let i = 0; i < 40; i += 1) await office.advance(agent, id, piece(`p${i}`));
-    expect(Object.keys((await office.engine.show(agent, id)).context.pieces as object)).toHaveLength(40);
+    expect(Object.keys((await unsealed(office.engine).show(agent, id)).context.pieces as object)).toHaveLength(40);
     expect((await office.stored(id)).map(({ envelope }) => envelope.revision)).toEqual([...Array(41).keys()]);
   });
 });
@@ -57,9 +62,9 @@ describe('A history that this build cannot read', () => {
     const tip = await office.journal.tip();
     const engine = office.another(parts);
     for (const ask of [
-      () => engine.show(agent, id),
+      () => unsealed(engine).show(agent, id),
       () => engine.advance(agent, id, piece('carte'), { route: 'x' }),
-      () => engine.history(agent, id, -1, 10),
+      () => unsealed(engine).history(agent, id, -1, 10),
       () => engine.waits(agent, id),
     ]) {
       const fault = await ask().catch((thrown) => thrown);

@@ -44,11 +44,20 @@ export type PastView = {
 /** What a difference is made of: operations of RFC 6902 on { state, jalon, crossed, context }. */
 export type Patch = Operation[];
 
-/** A dossier's situation at a moment of its past. @throws MomentNotFound, HistoryUnreadable */
-export async function pastSituation(dossiers: Dossiers, id: string, moment: PastMoment): Promise<Situation> {
+/**
+ * A dossier's situation at a moment of its past, as far as it is known up to the revision `known`.
+ * @throws MomentNotFound, HistoryUnreadable
+ */
+export async function pastSituation(
+  dossiers: Dossiers,
+  id: string,
+  moment: PastMoment,
+  known?: number,
+): Promise<Situation> {
   const { revision: wanted, recordedAt, effectiveAt, corrected = false } = moment;
   // Corrections recorded later are needed for the corrected reading only.
-  const history = await dossiers.history(id, corrected ? undefined : wanted);
+  const last = corrected ? known : least(wanted, known);
+  const history = await dossiers.history(id, last);
   if (wanted !== undefined && wanted >= history.length)
     throw new MomentNotFound(`Le dossier n'a pas encore de révision ${wanted}.`);
   const revision = recordedAt === undefined ? (wanted ?? history.length - 1) : lastKnown(history, recordedAt);
@@ -61,6 +70,11 @@ export async function pastSituation(dossiers: Dossiers, id: string, moment: Past
   }
   if (!situation) throw new MomentNotFound("Le dossier n'était pas encore ouvert à ce moment.");
   return situation;
+}
+
+function least(one: number | undefined, other: number | undefined): number | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return Math.min(one, other);
 }
 
 // Instants never decrease within a stream.

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { DEMANDES, DEMANDES_V2 } from '../../test/demande.ts';
 import { avis, note, Office, PEOPLE, piece } from '../../test/office.ts';
+import { UNRECORDED, unsealed } from '../../test/unsealed.ts';
 import { Refused } from './faults.ts';
 
 const { demandeur, agent, chef } = PEOPLE;
@@ -22,7 +23,8 @@ async function reasonsOf(proposal: Promise<unknown>): Promise<string[]> {
     (error: unknown) => error,
   );
   expect(fault).toBeInstanceOf(Refused);
-  return (fault as Refused).reasons.map(({ rule, message }) => `${rule} : ${message}`);
+  const { reasons } = await (fault as Refused).told.open(UNRECORDED);
+  return reasons.map(({ rule, message }) => `${rule} : ${message}`);
 }
 
 describe('A dossier moves to another version', () => {
@@ -42,7 +44,7 @@ describe('A dossier moves to another version', () => {
     await office.advance(demandeur, id, piece('devis'));
     const crossed = await office.advance(chef, id, accepted);
     expect(crossed.event.envelope).toMatchObject({ workflow: { version: 2 }, to: 'suivi', crosses: 'J0' });
-    expect(await office.engine.show(agent, id)).toMatchObject({ workflow: { name: 'demande', version: 2 } });
+    expect(await unsealed(office.engine).show(agent, id)).toMatchObject({ workflow: { name: 'demande', version: 2 } });
   });
 
   test('or is refused with the first fact that does not', async () => {
@@ -55,15 +57,15 @@ describe('A dossier moves to another version', () => {
 
   test('each fact is shown under the version that its envelope names', async () => {
     const id = await office.led(['demandeur', piece('plan')], ['agent', toVersion(2)], ['demandeur', piece('devis')]);
-    const history = await office.engine.history(agent, id, -1, 50);
+    const history = await unsealed(office.engine).history(agent, id, -1, 50);
     expect(history.map((item) => ('meta' in item ? (item.meta.workflow as { version: number }).version : 0))).toEqual([
       1, 1, 2, 2,
     ]);
-    const at = (revision: number) => office.engine.past(agent, id, { revision });
+    const at = (revision: number) => unsealed(office.engine).past(agent, id, { revision });
     expect((await at(1)).workflow).toEqual({ name: 'demande', version: 1 });
     expect((await at(2)).workflow).toEqual({ name: 'demande', version: 2 });
     const steps = [];
-    for await (const step of await office.engine.replay(agent, id)) steps.push(step);
+    for await (const step of await unsealed(office.engine).replay(agent, id)) steps.push(step);
     const stored = await office.stored(id);
     expect(steps.map(({ stateHash }) => stateHash)).toEqual(stored.map(({ envelope }) => envelope.stateHash));
   });
@@ -97,5 +99,5 @@ describe('A dossier moves to another version', () => {
 test('a build that lacks the version says so, and changes nothing', async () => {
   const id = await office.led(['agent', note('À revoir')], ['agent', toVersion(2)]);
   const older = office.another({ catalogue: DEMANDES });
-  await expect(older.show(agent, id)).rejects.toThrow(/follows demande 2 .* which this build does not have/);
+  await expect(unsealed(older).show(agent, id)).rejects.toThrow(/follows demande 2 .* which this build does not have/);
 });

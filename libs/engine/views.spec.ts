@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { avis, deposit, note, Office, PEOPLE, piece } from '../../test/office.ts';
+import { unsealed } from '../../test/unsealed.ts';
 import { type Caller, DossierNotFound } from './index.ts';
 
 const { demandeur, voisin, agent, chef, passant } = PEOPLE;
@@ -13,33 +14,33 @@ beforeAll(async () => {
 afterAll(() => office.close());
 
 const rulesOf = async (who: Caller, type: string) => {
-  const { possible } = await office.engine.show(who, id);
+  const { possible } = await unsealed(office.engine).show(who, id);
   return possible.find((each) => each.type === type)?.rules.map(({ rule, holds }) => [rule, holds]);
 };
 
 describe('Who sees a dossier', () => {
   test('its party and those who see all; to anybody else there is none', async () => {
-    for (const who of [demandeur, agent, chef]) expect((await office.engine.show(who, id)).revision).toBe(3);
+    for (const who of [demandeur, agent, chef]) expect((await unsealed(office.engine).show(who, id)).revision).toBe(3);
     for (const who of [voisin, passant, { ...demandeur, roles: [] }]) {
-      await expect(office.engine.show(who, id)).rejects.toThrow(DossierNotFound);
-      await expect(office.engine.history(who, id, -1, 10)).rejects.toThrow(DossierNotFound);
+      await expect(unsealed(office.engine).show(who, id)).rejects.toThrow(DossierNotFound);
+      await expect(unsealed(office.engine).history(who, id, -1, 10)).rejects.toThrow(DossierNotFound);
       await expect(office.engine.waits(who, id)).rejects.toThrow(DossierNotFound);
     }
   });
 
   test('someone with several roles sees what one of them shows', async () => {
     const both = { ...demandeur, roles: ['demandeur', 'agent'] };
-    expect((await office.engine.show(both, id)).context).toHaveProperty('avis', 'defavorable');
+    expect((await unsealed(office.engine).show(both, id)).context).toHaveProperty('avis', 'defavorable');
     // Elsewhere only the role that sees every dossier counts.
     const away = { ...both, org: 'Ateliers de Landévennec' };
-    expect((await office.engine.see(away, id)).seeing).toEqual(['agent']);
+    expect((await office.engine.disclose(away, id)).seeing).toEqual(['agent']);
   });
 });
 
 describe('A fact that is withheld', () => {
   test('shows its hash and nothing else, so that the chain still reads', async () => {
     const [opening, received, noted, advised] = await office.stored(id);
-    const shown = await office.engine.history(demandeur, id, -1, 10);
+    const shown = await unsealed(office.engine).history(demandeur, id, -1, 10);
     expect(shown.slice(2)).toEqual([
       { revision: 2, hash: noted!.hash, withheld: true },
       { revision: 3, hash: advised!.hash, withheld: true },
@@ -53,7 +54,7 @@ describe('A fact that is withheld', () => {
   });
 
   test('is shown whole to those who may know it', async () => {
-    const shown = await office.engine.history(agent, id, 1, 10);
+    const shown = await unsealed(office.engine).history(agent, id, 1, 10);
     expect(shown).toMatchObject([
       { type: 'dossier.note-ajoutee', data: { texte: 'À relancer.' }, meta: { actor: { nom: 'Gwenaël Prigent' } } },
       { type: 'demande.avis-rendu', data: { sens: 'defavorable' } },
@@ -63,12 +64,12 @@ describe('A fact that is withheld', () => {
   });
 
   test('takes what it wrote out of the context, and leaves the rules that read it undecided', async () => {
-    expect((await office.engine.show(demandeur, id)).context).toEqual({
+    expect((await unsealed(office.engine).show(demandeur, id)).context).toEqual({
       faits: 4,
       liee: null,
       pieces: { plan: { rang: 0, le: '2026-03-02', avant: '2026-04-01' } },
     });
-    expect((await office.engine.show(agent, id)).context).toHaveProperty('avis', 'defavorable');
+    expect((await unsealed(office.engine).show(agent, id)).context).toHaveProperty('avis', 'defavorable');
     expect(await rulesOf(demandeur, 'demande.acceptee')).toContainEqual(['avis-favorable', null]);
     expect(await rulesOf(chef, 'demande.acceptee')).toContainEqual(['avis-favorable', false]);
     expect(await rulesOf(demandeur, 'demande.acceptee')).toContainEqual(['une-piece', true]);
@@ -79,7 +80,7 @@ describe('A fact that is withheld', () => {
     const [, { envelope } = { envelope: { id: '' } }] = await office.stored(erased);
     await office.directory.drop(envelope.id);
     await office.directory.forget(agent.iss, agent.sub);
-    const [, item] = await office.engine.history(agent, erased, -1, 10);
+    const [, item] = await unsealed(office.engine).history(agent, erased, -1, 10);
     expect(item).toMatchObject({ data: {}, meta: { erased: true, actor: { nom: 'effacé' } } });
     const { event } = await office.advance(agent, erased, piece('plan'));
     const { roles: _, name: _name, ...recorded } = agent;
@@ -93,7 +94,7 @@ describe('A fact that is withheld', () => {
 describe('What a caller is told of what is possible', () => {
   test('each fact with who may propose it, and whether the caller may', async () => {
     const possible = async (who: Caller) =>
-      (await office.engine.show(who, id)).possible.map(({ type, allowed }) => [type, allowed]);
+      (await unsealed(office.engine).show(who, id)).possible.map(({ type, allowed }) => [type, allowed]);
     expect(await possible(demandeur)).toEqual([
       ['demande.piece-recue', true],
       ['demande.avis-rendu', false],
@@ -114,7 +115,7 @@ describe('What a caller is told of what is possible', () => {
 
   test('a page of the history: after a revision, so many at most, none beyond the end', async () => {
     const revisions = async (after: number, limit: number) =>
-      (await office.engine.history(agent, id, after, limit)).map(({ revision }) => revision);
+      (await unsealed(office.engine).history(agent, id, after, limit)).map(({ revision }) => revision);
     expect(await revisions(-1, 2)).toEqual([0, 1]);
     expect(await revisions(1, 1)).toEqual([2]);
     expect(await revisions(2, 50)).toEqual([3]);

@@ -45,10 +45,15 @@ export type FactView =
     }
   | { revision: number; hash: string; withheld: true };
 
-/** The dossier for one who sees it by the roles `seeing`: withheld members and what rules say of them are left out. */
-export function dossierView(dossier: Dossier, caller: Caller, seeing: readonly string[], today: string): DossierView {
+/** The dossier for one who sees it by the roles `seeing`: the members `hidden` and what rules say of them are left out. */
+export function dossierView(
+  dossier: Dossier,
+  caller: Caller,
+  seeing: readonly string[],
+  today: string,
+  hidden = hiddenMembers(dossier.workflow, seeing),
+): DossierView {
   const { id, workflow, situation, last } = dossier;
-  const hidden = hiddenMembers(workflow, seeing);
   const { iss, sub, org } = caller;
   const author = { iss, sub, role: seeing[0] as string, ...(org === undefined ? {} : { org }) };
   return {
@@ -101,20 +106,25 @@ export function isWithheldFact({ workflow, ids }: Dossier, id: string, seeing: r
 
 /**
  * The revisions of a dossier's confidential facts (declared with `withheldFrom`) that one who sees it by these roles is
- * shown, in order. Without `erasables`, only those of which the state tells: of others the machine keeps nothing.
+ * shown, in order: by its history all of them, by its state those that write something of it.
  */
 export function confidentialRevisions(
   { workflow, ids, situation }: Dossier,
   seeing: readonly string[],
-  { erasables }: { erasables: boolean },
+  by: 'history' | 'state',
 ): number[] {
   const revisions: number[] = [];
   for (const { revision, about } of ids.values()) {
     const fact = workflow.facts.get(about);
     if (!fact?.withheldFrom?.length || isWithheld(fact, seeing) || revision > situation.revision) continue;
-    if (erasables || !fact.erasable) revisions.push(revision);
+    if (by === 'history' || fact.writes?.length) revisions.push(revision);
   }
   return revisions.sort((a, b) => a - b);
+}
+
+/** Whether a fact of a dossier is withheld from somebody. */
+export function isConfidentialFact({ workflow, ids }: Dossier, id: string): boolean {
+  return Boolean(workflow.facts.get(ids.get(id)?.about ?? '')?.withheldFrom?.length);
 }
 
 /** A recorded person with the name that the directory holds in place of the commitment. */

@@ -19,6 +19,7 @@ export * from './public-view.ts';
 export * from './read-model.ts';
 export * from './readings.ts';
 export * from './schema.ts';
+export * from './sealed.ts';
 export * from './situation.ts';
 export * from './texts.ts';
 export * from './validate.ts';

@@ -43,6 +43,19 @@ export function hiddenMembers(workflow: Workflow, seeing: readonly string[]): Re
   return hidden;
 }
 
+const confidentialIn = new WeakMap<Workflow, ReadonlySet<string>>();
+
+/** The members of the context that facts write which are withheld from somebody. */
+export function confidentialMembers(workflow: Workflow): ReadonlySet<string> {
+  let members = confidentialIn.get(workflow);
+  if (!members) {
+    const withheld = [...workflow.facts.values()].filter((fact) => fact.withheldFrom?.length);
+    members = new Set(withheld.flatMap(({ writes = [] }) => writes));
+    confidentialIn.set(workflow, members);
+  }
+  return members;
+}
+
 /** What the viewer is shown of a context. */
 export function visibleContext(context: Record<string, unknown>, hidden: ReadonlySet<string>): Record<string, unknown> {
   if (hidden.size === 0) return context;
