@@ -1,7 +1,15 @@
 import type { StoredEvent } from '@jalon/journal';
 import type { CompiledQuery, Kysely } from 'kysely';
 import { GENERATIONS } from './bookkeeping.ts';
-import { checkpointText, type GenerationRow, parkedIn, physicalName, recordParked } from './generations.ts';
+import {
+  checkpointText,
+  type GenerationRow,
+  parkedIn,
+  physicalName,
+  recordParked,
+  type StoodOn,
+  standOn,
+} from './generations.ts';
 import type { Folded, Head, Parked, Projection } from './projection.ts';
 import { type Arrival, isCorrection, type Readings } from './readings.ts';
 import type { ReadModelStore } from './store.ts';
@@ -35,7 +43,7 @@ const HEADS_HELD = { live: 2_000, building: 20_000 };
  * what the database says, and the same events give the same rows again.
  */
 export class Generation {
-  #digested: bigint | null;
+  #digested: StoodOn | null;
   readonly #cells = new Map<string, Cell>();
   readonly #cleared = new Set<string>();
   readonly #pending = new Map<string, Pending>();
@@ -51,7 +59,7 @@ export class Generation {
     private readonly readings: Readings,
     store: ReadModelStore,
   ) {
-    this.#digested = row.checkpoint;
+    this.#digested = row.stoodOn;
     // Compare and set: a second process that projects into the same tables is found out at its first transaction.
     this.#move = store.writer
       .updateTable(GENERATIONS)
@@ -85,7 +93,7 @@ export class Generation {
 
   /** Position up to which events are folded, written or not. */
   get digested(): bigint | null {
-    return this.#digested;
+    return this.#digested?.position ?? null;
   }
 
   get parked(): Parked[] {
@@ -99,13 +107,13 @@ export class Generation {
 
   /** Whether there is something to write. */
   get isBehind(): boolean {
-    return this.#digested !== this.row.checkpoint;
+    return this.#digested !== this.row.stoodOn;
   }
 
   /** Folds a page of events, those already digested left out. A dossier that cannot be followed is parked. */
   async digest(page: readonly Arrival[], db: Kysely<Tables>): Promise<void> {
-    const seen = this.#digested;
-    const fresh = seen === null ? page : page.filter(({ event }) => event.position > seen);
+    const seen = this.#digested?.position;
+    const fresh = seen === undefined ? page : page.filter(({ event }) => event.position > seen);
     const last = fresh.at(-1);
     if (!last) return;
     const arrivals = this.projection.hears ? fresh.filter((arrival) => this.#hears(arrival)) : fresh;
@@ -121,7 +129,7 @@ export class Generation {
         this.#park(dossier, event.envelope.revision, event.position, error);
       }
     }
-    this.#digested = last.event.position;
+    this.#digested = standOn(last.event);
   }
 
   /** Writes what was digested, within the transaction `db`. @throws ProjectedElsewhere */
@@ -142,7 +150,8 @@ export class Generation {
     if (flush === 'checkpoint') {
       for (const cell of this.#dirty) cell.dirty = false;
       this.#dirty = [];
-      this.row.checkpoint = this.#digested;
+      this.row.stoodOn = this.#digested;
+      this.row.checkpoint = this.#digested?.position ?? null;
     }
     const leaving = this.#excess();
     for (const cell of leaving) {
@@ -244,7 +253,7 @@ export class Generation {
     try {
       values.push(...checkedValues(name, table, this.projection.toRow(head as Head)));
     } catch (error) {
-      this.#park(id, (head as Head).revision, this.#digested ?? 0n, error);
+      this.#park(id, (head as Head).revision, this.#digested?.position ?? 0n, error);
     }
   }
 
@@ -255,8 +264,8 @@ export class Generation {
   }
 
   async #moveCheckpoint(db: Kysely<Tables>): Promise<void> {
-    const { projection, generation, checkpoint } = this.row;
-    const parameters = [checkpointText(this.#digested), projection, generation, checkpointText(checkpoint)];
+    const { projection, generation, stoodOn } = this.row;
+    const parameters = [checkpointText(this.#digested), projection, generation, checkpointText(stoodOn)];
     const { numAffectedRows } = await db.executeQuery({ ...this.#move, parameters });
     if (numAffectedRows !== 1n) throw new ProjectedElsewhere(projection);
   }

@@ -1,3 +1,4 @@
+import type { StoredEvent } from '@jalon/journal';
 import type { Kysely } from 'kysely';
 import { GENERATIONS, PARKED } from './bookkeeping.ts';
 import type { Parked, Projection } from './projection.ts';
@@ -13,13 +14,32 @@ export type GenerationRow = {
   generation: number;
   version: number;
   checkpoint: bigint | null;
+  /** The fact at the checkpoint; null before the first. */
+  stoodOn: StoodOn | null;
   live: boolean;
   tables: string[];
 };
 
-/** A checkpoint as its column holds it: a position may exceed what a number can say, and none is an empty text. */
-export function checkpointText(checkpoint: bigint | null): string {
-  return checkpoint === null ? '' : String(checkpoint);
+/** A fact as a checkpoint remembers it: a journal that was put back, or changed, holds another in its place. */
+export type StoodOn = { position: bigint; stream: string; revision: number; hash: string };
+
+/** What a checkpoint remembers of a fact. */
+export function standOn({ position, hash, envelope: { stream, revision } }: StoredEvent): StoodOn {
+  return { position, stream, revision, hash };
+}
+
+/**
+ * A checkpoint as its column holds it: the position, which may exceed what a number can say, then the fact that lies there;
+ * none is an empty text.
+ */
+export function checkpointText(stoodOn: StoodOn | null): string {
+  return stoodOn === null ? '' : `${stoodOn.position} ${stoodOn.hash} ${stoodOn.revision} ${stoodOn.stream}`;
+}
+
+function readCheckpointText(text: string): StoodOn | null {
+  if (text === '') return null;
+  const [position = '', hash = '', revision = '-1', ...stream] = text.split(' ');
+  return { position: BigInt(position), hash, revision: Number(revision), stream: stream.join(' ') };
 }
 
 /** Drops what a killed process left half-built. */
@@ -30,14 +50,18 @@ export async function dropHalfBuilt(store: ReadModelStore): Promise<void> {
 /** Every generation on record. */
 export async function generations(db: Kysely<Tables>): Promise<GenerationRow[]> {
   const rows = await db.selectFrom(GENERATIONS).selectAll().orderBy('projection').orderBy('generation').execute();
-  return rows.map((row) => ({
-    projection: String(row.projection),
-    generation: Number(row.generation),
-    version: Number(row.version),
-    checkpoint: row.checkpoint === '' ? null : BigInt(row.checkpoint as string),
-    live: Number(row.live) === 1,
-    tables: JSON.parse(String(row.tables)),
-  }));
+  return rows.map((row) => {
+    const stoodOn = readCheckpointText(String(row.checkpoint));
+    return {
+      projection: String(row.projection),
+      generation: Number(row.generation),
+      version: Number(row.version),
+      checkpoint: stoodOn?.position ?? null,
+      stoodOn,
+      live: Number(row.live) === 1,
+      tables: JSON.parse(String(row.tables)),
+    };
+  });
 }
 
 /** The version of a generation that was never fed: whatever the projection's is, it has to be built. */
@@ -56,6 +80,7 @@ export async function createGeneration(
       generation: Math.max(0, ...earlier.map(({ generation }) => generation)) + 1,
       version,
       checkpoint: null,
+      stoodOn: null,
       live,
       tables: Object.keys(projection.tables),
     };
@@ -64,7 +89,14 @@ export async function createGeneration(
     if (live) await pointViews(db, row);
     await db
       .insertInto(GENERATIONS)
-      .values({ ...row, checkpoint: checkpointText(null), live: live ? 1 : 0, tables: JSON.stringify(row.tables) })
+      .values({
+        projection: row.projection,
+        generation: row.generation,
+        version,
+        checkpoint: checkpointText(null),
+        live: live ? 1 : 0,
+        tables: JSON.stringify(row.tables),
+      })
       .execute();
     return row;
   });

@@ -1,6 +1,6 @@
 import type { StoredEvent } from '@jalon/journal';
 import { Generation } from './generation.ts';
-import { createGeneration, dropHalfBuilt, generations, NEVER_FED } from './generations.ts';
+import { createGeneration, dropHalfBuilt, generations, NEVER_FED, type StoodOn } from './generations.ts';
 import type { Parked, Projection } from './projection.ts';
 import type { Readings } from './readings.ts';
 import type { ReadModelStore } from './store.ts';
@@ -16,6 +16,16 @@ export type ProjectionStatus = {
   outdated: boolean;
 };
 
+/** The journal is not the one that a read model was made of, or not any more: it is made anew. */
+export class ReadModelDiverged extends Error {
+  override readonly name = 'ReadModelDiverged';
+  constructor(projection: string, { stream, revision }: StoodOn) {
+    super(
+      `The read model ${projection} stood on fact ${revision} of ${stream}, which the journal does not hold any more: it is built anew.`,
+    );
+  }
+}
+
 /** The generations that readers see, and the projections that have none of their version yet. */
 export class LiveGenerations {
   #generations: Generation[] = [];
@@ -25,6 +35,7 @@ export class LiveGenerations {
     private readonly store: ReadModelStore,
     private readonly projections: readonly Projection[],
     private readonly readings: Readings,
+    private readonly onDiverged: (error: ReadModelDiverged) => void,
   ) {
     this.#outdated = new Set(projections);
   }
@@ -41,6 +52,22 @@ export class LiveGenerations {
         await createGeneration(this.store, projection, { live: true, version });
       }
     await this.open();
+    await this.#distrust();
+  }
+
+  /**
+   * A read model that stood on a fact which the journal does not hold any more (a file that was put back, another log) is
+   * built anew, and not shown until then.
+   * @throws JournalUnavailable
+   */
+  async #distrust(): Promise<void> {
+    for (const generation of [...this.#generations]) {
+      const { stoodOn } = generation.row;
+      if (stoodOn === null || (await this.readings.holds(stoodOn))) continue;
+      this.#generations = this.#generations.filter((other) => other !== generation);
+      this.#outdated.add(generation.projection);
+      this.onDiverged(new ReadModelDiverged(generation.projection.name, stoodOn));
+    }
   }
 
   /** Opens the live generations as the database has them. */

@@ -51,7 +51,7 @@ export class Projector implements ReadModelFeed {
 
   constructor(private readonly parts: ProjectorParts) {
     this.#readings = new Readings(parts.catalogue, parts.journal);
-    this.#live = new LiveGenerations(parts.store, parts.projections, this.#readings);
+    this.#live = new LiveGenerations(parts.store, parts.projections, this.#readings, parts.onError);
     const reach = () => ({
       received: this.#received,
       applied: this.#applied,

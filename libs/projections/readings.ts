@@ -1,5 +1,6 @@
 import { type Catalogue, fatesOf, type PublishedWorkflow, type Touching } from '@jalon/flow';
 import type { JournalReader, StoredEvent } from '@jalon/journal';
+import type { StoodOn } from './generations.ts';
 import type { Correction, ReadFact } from './projection.ts';
 
 /** Streams that hold dossiers. */
@@ -55,6 +56,13 @@ export class Readings {
     if (facts.length !== revision + 1)
       throw new Error(`${stream} has ${facts.length} facts up to revision ${revision}`);
     return corrected(facts);
+  }
+
+  /** Whether the journal holds, where a checkpoint says so, the fact that it stood on. @throws JournalUnavailable */
+  async holds({ position, stream, revision, hash }: StoodOn): Promise<boolean> {
+    for await (const [event] of this.journal.read(stream, { from: revision, to: revision }))
+      return event?.hash === hash && event.position === position;
+    return false;
   }
 
   #workflow(name: string, version: number): PublishedWorkflow {
