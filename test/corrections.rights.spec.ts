@@ -147,6 +147,11 @@ describe('à tout moment', () => {
       expect(refusalOf(await rectify(tokens.prestataire, id, deposee, { offre: `Offre ${i}` }))).toEqual(accepted);
     const once = await rectify(tokens.prestataire, id, deposee, { offre: 'Offre 20' });
     expect(refusalOf(once)).toEqual(isRefusedBy('corrections-bornees'));
+    // However the organisation is written.
+    const typed = await server.token('prestataire', { sub: 'collègue', org: ' NUAGE de Brocéliande' });
+    expect(refusalOf(await rectify(typed, id, deposee, { offre: 'Offre 20' }))).toEqual(
+      isRefusedBy('corrections-bornees'),
+    );
     const last = await lastOf(id, 'dossier.fait-rectifie');
     expect(refusalOf(await annul(tokens.prestataire, id, last))).toEqual(isRefusedBy('corrections-bornees'));
     for (let i = 0; i < 3; i++)

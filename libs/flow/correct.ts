@@ -7,6 +7,7 @@ import { type BrokenRule, type Decision, toldReasons } from './decide.ts';
 import { asRead, type Fate, fatesOf, type RecordedFact, rootsOf } from './fates.ts';
 import { correctionsOf, type FindWorkflow, HistoryBroken, Reading } from './readings.ts';
 import { type Situation, summaryOf } from './situation.ts';
+import { isSameParty } from './texts.ts';
 import type { Workflow } from './workflow.ts';
 
 /** The fact that a correction is about in the end: a correction may be corrected in turn. */
@@ -115,7 +116,9 @@ export function decideBeside(
     const reasons: BrokenRule[] = [];
     const { length: count } = history.filter(
       ({ id, actor }) =>
-        roots.get(id) === root.id && workflow.roles[actor.role]?.sees === 'own' && actor.org === proposal.actor.org,
+        roots.get(id) === root.id &&
+        workflow.roles[actor.role]?.sees === 'own' &&
+        isSameParty(actor.org ?? '', proposal.actor.org ?? ''),
     );
     if (count >= (workflow.correctionsPerFact ?? CORRECTIONS_PER_FACT))
       reasons.push(brokenBeside(RULES.bounded, { count, fact: nameFact(workflow, root, at) }));
