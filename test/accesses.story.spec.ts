@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { RefusedTokens } from '../apps/api/refused-tokens.ts';
 import { lead, parties, propose, type Tokens } from './parties.ts';
 import { type Running, run } from './running.ts';
 import { fact, upTo, walkToJ3, wayTo } from './walk.ts';
@@ -201,6 +202,88 @@ describe('le journal des accès', () => {
     });
   });
 
+  test('un jeton refusé l’est, une fois par cause, adresse et heure, sans que le journal dise l’adresse', async () => {
+    const refusals = async () => (await accesses()).filter(({ type }) => type === 'acces.jeton-refuse');
+    const known = (await refusals()).length;
+    const [head, claims] = tokens.charge.split('.') as [string, string];
+    for (const path of ['/api/dossiers', '/api/deadlines', '/api/accesses'])
+      expect((await server.call(`${head}.${claims}.AAAA`, 'GET', path)).status).toBe(401);
+    const told = (await refusals()).slice(known);
+    expect(told).toMatchObject([
+      {
+        actor: { iss: 'urn:jalon:adresse', sub: 'inconnu', nom: '127.0.0.1' },
+        data: { operation: 'GET /api/dossiers', cause: "Le jeton n'est pas valable ici." },
+      },
+    ]);
+    expect(JSON.stringify(told[0]?.data)).not.toContain('127.0.0.1');
+    for await (const page of server.product.journal.readAll(null, { prefixes: ['acces-'] }))
+      for (const { envelope, data } of page) expect(JSON.stringify([envelope, data])).not.toContain('127.0.0.1"');
+    // Their number is bounded.
+    const many = new RefusedTokens(server.product.accesses.record.bind(server.product.accesses), () => now);
+    const from = (i: number) => ({ id: '0', ip: `192.0.2.${i % 256} ${i}` });
+    for (let i = 0; i < 300; i++) await many.told(from(i), { operation: 'GET /', cause: 'essai' });
+    const bounded = (await refusals()).slice(known + 1);
+    expect(bounded).toHaveLength(201);
+    expect(bounded.at(-1)?.data).toMatchObject({ cause: 'Les suivants de cette heure ne sont pas inscrits.' });
+  });
+
+  test('un jeton d’agenda délivré, révoqué, puis présenté encore, l’est de même', async () => {
+    const known = (await accesses()).length;
+    const { body } = await server.call(tokens.chef, 'POST', '/api/calendar-tokens', {});
+    expect((await server.call(tokens.chef, 'DELETE', `/api/calendar-tokens/${body.id}`)).status).toBe(204);
+    expect((await server.call(tokens.chef, 'DELETE', `/api/calendar-tokens/${body.id}`)).status).toBe(404);
+    expect((await server.call(null, 'GET', `/api/deadlines.ics?token=${body.token}`)).status).toBe(401);
+    const titulaire = { iss: 'urn:jalon:demonstration', sub: 'demo-chef-de-bureau' };
+    expect((await accesses()).slice(known)).toMatchObject([
+      { type: 'acces.agenda-ouvert', actor: { role: 'chef-de-bureau' }, data: { agenda: body.id } },
+      { type: 'acces.agenda-revoque', data: { agenda: body.id, titulaire } },
+      { type: 'acces.jeton-refuse', data: { agenda: body.id, revoque: true, titulaire } },
+    ]);
+  });
+
+  test('ce qu’on fait de webhooks l’est : les siens, ceux d’autres, et qui ne reçoit que ce qui est public', async () => {
+    const receiver = createServer((request, response) => {
+      response.setHeader('webhook-allowed-origin', String(request.headers['webhook-request-origin'] ?? '*'));
+      response.end();
+    });
+    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+    const { port } = receiver.address() as AddressInfo;
+    try {
+      const known = (await accesses()).length;
+      const at = (path: string) => ({ url: `http://127.0.0.1:${port}/${path}` });
+      const { body } = await server.call(tokens.abonne, 'POST', '/api/webhooks', at(''));
+      const path = `/api/webhooks/${body.id}`;
+      await server.call(tokens.abonne, 'PATCH', path, at('ailleurs'));
+      await server.call(tokens.abonne, 'POST', `${path}/rotate`);
+      await server.call(tokens.abonne, 'GET', path);
+      await server.call(tokens.administrateur, 'GET', path);
+      await server.call(tokens.administrateur, 'GET', '/api/webhooks');
+      expect((await server.call(tokens.administrateur, 'PATCH', path, { state: 'disabled' })).status).toBe(200);
+      expect((await server.call(tokens.administrateur, 'DELETE', path)).status).toBe(204);
+      const told = (await accesses()).slice(known);
+      expect(told.map(({ type, actor, data }) => [type, actor.role, data.vers ?? data.etat ?? ''])).toEqual([
+        ['acces.webhook-regle', 'abonne', `127.0.0.1:${port}`],
+        ['acces.webhook-regle', 'abonne', `127.0.0.1:${port}`],
+        ['acces.secret-remplace', 'abonne', ''],
+        ['acces.webhooks-lus', 'administrateur', ''],
+        ['acces.webhooks-lus', 'administrateur', ''],
+        ['acces.webhook-regle', 'administrateur', 'disabled'],
+        ['acces.webhook-supprime', 'administrateur', ''],
+      ]);
+    } finally {
+      receiver.closeAllConnections();
+      receiver.close();
+    }
+  });
+
+  test('sa propre lecture l’est, une fois dans la minute', async () => {
+    const id = await lead(server, tokens, upTo('candidature.accuse-emis'));
+    for (let times = 0; times < 2; times++) await accesses(`&dossier=${id}`);
+    const reads = (await accesses()).filter(({ type }) => type === 'acces.journal-lu');
+    expect(reads.filter(({ data }) => (data.recherche as { dossier?: string }).dossier === id)).toHaveLength(1);
+    expect(reads.every(({ actor }) => actor.role === 'auditeur')).toBe(true);
+  });
+
   test('une adresse qui n’est celle d’aucun dossier n’est pas un refus', async () => {
     const before = (await accesses()).length;
     expect((await get('charge', '/api/dossiers/00000000-0000-4000-8000-000000000000')).status).toBe(404);
@@ -222,7 +305,7 @@ describe('le journal des accès', () => {
         ...chain.slice(0, -1).map(({ meta }) => meta.hash),
       ]);
     }
-    expect((await accesses('&from=2025-08-01')).map(({ data }) => data.dossier)).toEqual([id, id]);
+    expect((await accesses('&from=2025-08-01')).flatMap(({ data }) => data.dossier ?? [])).toEqual([id, id]);
     const first = await server.call(tokens.auditeur, 'GET', '/api/accesses?limit=2');
     expect(first.body.items).toHaveLength(2);
     const next = await server.call(tokens.auditeur, 'GET', first.body.next);

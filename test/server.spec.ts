@@ -128,6 +128,16 @@ describe('the log', () => {
       'GET /api/dossiers 400',
       'GET /api/dossiers 401',
     ]);
+    // Who asked, from where, and why not.
+    expect(requests.map(({ from, who, problem }) => [from, who?.roles.join() ?? '', problem ?? ''])).toEqual([
+      ['127.0.0.1', '', ''],
+      ['127.0.0.1', 'charge-de-qualification', ''],
+      ['127.0.0.1', 'charge-de-qualification', 'proposition-invalide'],
+      ['127.0.0.1', 'charge-de-qualification', 'proposition-invalide'],
+      ['127.0.0.1', 'charge-de-qualification', ''],
+      ['127.0.0.1', 'charge-de-qualification', 'requete-mal-formee'],
+      ['127.0.0.1', '', 'non-authentifie'],
+    ]);
     const all = lines.join('');
     for (const secret of [bearer, bearer.split('.')[2], 'secrète', 'Secr', 'Enora', 'cle-secrete', 'Bearer'])
       expect(all).not.toContain(secret);

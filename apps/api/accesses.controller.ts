@@ -37,6 +37,11 @@ export class AccessesController {
     if (!callerOf(request).roles.includes('auditeur'))
       throw new ProblemRaised('interdit', 'Le journal des accès est pour le rôle auditeur.');
     const { items, next } = await this.product.accesses.page(query);
+    // After the page, which would hold it otherwise.
+    const recherche = Object.fromEntries(
+      Object.entries({ dossier, from, to }).filter(([, value]) => value !== undefined),
+    );
+    await this.product.accesses.readBeside(request, 'acces.journal-lu', { recherche });
     const link = next === undefined ? undefined : nextLink('/api/accesses', { ...given, cursor: next });
     if (link !== undefined) reply.header('link', `<${link}>; rel="next"`);
     return pageAnswer(items, link);

@@ -16,6 +16,8 @@ import {
 import { LRUCache } from 'lru-cache';
 import { malformed } from './http.ts';
 import { problemOf } from './problems.ts';
+import { RefusedTokens } from './refused-tokens.ts';
+import { TokenRefused } from './tokens.ts';
 
 /** What a record says happened. */
 const ACCESS_TYPES = {
@@ -26,7 +28,17 @@ const ACCESS_TYPES = {
   'acces.paquet-remis': 'Paquet de preuve remis',
   'acces.effacement-demande': 'Effacement demandé',
   'acces.efface': 'Effacement fait',
+  'acces.cle-creee': 'Clé de signature créée',
   'acces.cle-remplacee': 'Clé de signature remplacée',
+  'acces.jeton-refuse': 'Jeton refusé',
+  'acces.journal-lu': 'Journal des accès lu',
+  'acces.journal-verifie': 'Journal vérifié',
+  'acces.agenda-ouvert': 'Jeton d’agenda délivré',
+  'acces.agenda-revoque': 'Jeton d’agenda révoqué',
+  'acces.webhook-regle': 'Webhook réglé',
+  'acces.webhook-supprime': 'Webhook supprimé',
+  'acces.webhooks-lus': 'Webhooks d’autres lus',
+  'acces.secret-remplace': 'Secret d’un webhook remplacé',
   'acces.origine-fermee': 'Origine du journal fermée, une autre ouverte',
 } as const;
 
@@ -46,6 +58,8 @@ export type AccessData = {
 /** A request as far as it is recorded. */
 export type AccessRequest = {
   id: string;
+  /** Where it comes from, as trusted proxies say. */
+  ip: string;
   method: string;
   params: unknown;
   caller: Caller | null;
@@ -94,12 +108,14 @@ export class Accesses {
   readonly #register: ChainedLog;
   /** Erasures asked for, by the fact that they are about, as far as the log was read for them. */
   readonly #erasures = { events: new Map<string, StoredEvent>(), until: null as bigint | null };
+  readonly #refusedTokens: RefusedTokens;
   readonly #recent = new LRUCache<string, Promise<void>>({ max: SAME_HELD, ttl: SAME_MS });
   readonly #answers = new LRUCache<string, Standing>({ max: SAME_HELD, ttl: SAME_MS });
 
   constructor(private readonly parts: Parts) {
     const { node } = parts;
     const dateOf = parisDate;
+    this.#refusedTokens = new RefusedTokens((...record) => this.record(...record), parts.clock);
     this.#register = new ChainedLog({ ...parts, dateOf, streamOf: () => REGISTER });
     this.#log = new ChainedLog({
       ...parts,
@@ -181,10 +197,14 @@ export class Accesses {
   }
 
   /**
-   * Records what was thrown while answering, when it is a denial: a 403, or a 404 of a dossier that is there and not to be
-   * seen by the caller. @throws JournalUnavailable
+   * Records what was thrown while answering, when it is a denial: a token that is refused, a 403, or a 404 of a dossier that
+   * is there and not to be seen by the caller. @throws JournalUnavailable
    */
   async refused(request: AccessRequest, thrown: unknown): Promise<void> {
+    if (thrown instanceof TokenRefused) {
+      const data = { operation: operationOf(request), cause: thrown.message, ...thrown.about };
+      return this.#refusedTokens.told(request, data);
+    }
     if (!request.caller) return;
     const { status, type } = problemOf(thrown);
     if (status === 403) await this.#denied(request, type, dossierOf(request));
@@ -196,6 +216,18 @@ export class Accesses {
     const role = request.caller?.roles[0] ?? 'aucun';
     const data = { operation: operationOf(request), problem, ...(dossier === undefined ? {} : { dossier }) };
     await this.#once('acces.refuse', request, role, data);
+  }
+
+  /** Records what the caller of a request does beside dossiers. @throws JournalUnavailable: then it must not be done */
+  async done(request: AccessRequest, type: AccessType, data: Record<string, unknown>): Promise<void> {
+    const actor = actorOf(request, request.caller?.roles[0] ?? 'aucun');
+    await this.record(type, actor, { operation: operationOf(request), ...data }, request.id);
+  }
+
+  /** Records what the caller of a request is about to read beside dossiers. @throws JournalUnavailable: then it must not be */
+  async readBeside(request: AccessRequest, type: AccessType, data: Record<string, unknown>): Promise<void> {
+    const role = request.caller?.roles[0] ?? 'aucun';
+    await this.#once(type, request, role, { operation: operationOf(request), ...data });
   }
 
   /** Records an act that is none of the two. @throws JournalUnavailable: then it must not be done */

@@ -13,8 +13,8 @@ const SHAPE = /^cal_[A-Za-z0-9_-]{43}$/;
 export class CalendarAccess {
   constructor(private readonly tokens: CalendarTokens) {}
 
-  /** A new token for the caller, and what is kept of it. */
-  async grant(caller: Caller, label: string | undefined, now: Date): Promise<{ token: string; kept: CalendarToken }> {
+  /** A new token for the caller, and what is to be kept of it, which `keep` does. */
+  grant(caller: Caller, label: string | undefined, now: Date): { token: string; kept: CalendarToken } {
     const { iss, sub, roles, org } = caller;
     const token = `cal_${randomBytes(32).toString('base64url')}`;
     const kept: CalendarToken = {
@@ -23,14 +23,22 @@ export class CalendarAccess {
       ...(label === undefined ? {} : { label }),
       createdAt: now.toISOString(),
     };
-    await this.tokens.keep(kept, sha256(token));
     return { token, kept };
+  }
+
+  /** From now on the token opens its owner's calendar. */
+  async keep(token: string, kept: CalendarToken): Promise<void> {
+    await this.tokens.keep(kept, sha256(token));
   }
 
   /** Whose calendar a token reads. @throws TokenRefused when there is none such, or no more */
   async reader(token: string): Promise<CalendarOwner> {
-    const kept = SHAPE.test(token) ? await this.tokens.find(sha256(token)) : null;
-    if (!kept) throw new TokenRefused("Ce jeton d'agenda n'est pas, ou plus, valable.");
-    return kept.owner;
+    const digest = SHAPE.test(token) ? sha256(token) : null;
+    const kept = digest && (await this.tokens.find(digest));
+    if (kept) return kept.owner;
+    const revoked = digest === null ? null : await this.tokens.revoked(digest);
+    const { iss, sub } = revoked?.owner ?? {};
+    const about = revoked ? { agenda: revoked.id, titulaire: { iss, sub }, revoque: true } : {};
+    throw new TokenRefused("Ce jeton d'agenda n'est pas, ou plus, valable.", about);
   }
 }

@@ -32,7 +32,7 @@ export class CalendarTokensController {
     body: 'CalendarTokenRequest',
     bodyOptional: true,
     answers: { 201: { says: 'Le jeton et l’adresse', schema: 'CalendarTokenMade' } },
-    problems: ['interdit', 'vues-indisponibles'],
+    problems: ['interdit', 'vues-indisponibles', 'journal-indisponible'],
   })
   async make(@Body() body: unknown, @Req() request: FastifyRequest): Promise<object> {
     const caller = callerOf(request);
@@ -40,7 +40,9 @@ export class CalendarTokensController {
     const errors = validatePayload(CalendarTokenRequest, body ?? {});
     if (errors.length > 0) throw new ProblemRaised('proposition-invalide', 'La demande est invalide.', { errors });
     const { label } = (body ?? {}) as CalendarTokenRequest;
-    const { token, kept } = await this.#access.grant(caller, label, this.product.clock());
+    const { token, kept } = this.#access.grant(caller, label, this.product.clock());
+    await this.product.accesses.done(request, 'acces.agenda-ouvert', { agenda: kept.id });
+    await this.#access.keep(token, kept);
     const origin = this.config.JALON_PUBLIC_URL?.replace(/\/$/, '') ?? `${request.protocol}://${request.host}`;
     return { ...shown(kept), token, url: `${origin}/api/deadlines.ics?token=${token}` };
   }
@@ -66,12 +68,17 @@ export class CalendarTokensController {
     summary: 'Révoquer un jeton d’agenda',
     path: ['token'],
     answers: { 204: { says: 'Il n’ouvre plus rien' } },
-    problems: ['introuvable', 'vues-indisponibles'],
+    problems: ['introuvable', 'vues-indisponibles', 'journal-indisponible'],
   })
   async revoke(@Param('token') id: string, @Req() request: FastifyRequest): Promise<void> {
+    const missing = new ProblemRaised('introuvable', "Il n'y a pas de tel jeton d'agenda.");
+    const { calendarTokens, accesses } = this.product;
     const owner = ownOnly(callerOf(request));
-    if (!(await this.product.calendarTokens.revoke(uuidOf(id), owner)))
-      throw new ProblemRaised('introuvable', "Il n'y a pas de tel jeton d'agenda.");
+    const token = (await calendarTokens.list(owner)).find((each) => each.id === uuidOf(id));
+    if (!token) throw missing;
+    const { iss, sub } = token.owner;
+    await accesses.done(request, 'acces.agenda-revoque', { agenda: id, titulaire: { iss, sub } });
+    if (!(await calendarTokens.revoke(id, owner))) throw missing;
   }
 }
 

@@ -10,6 +10,8 @@ declare module 'fastify' {
     caller: Caller | null;
     /** When the token expires, in milliseconds of Unix time. */
     callerUntil: number;
+    /** The name of the problem that is answered; null when there is none. */
+    refusal: string | null;
   }
   interface FastifyContextConfig {
     /** Answered without a token. */

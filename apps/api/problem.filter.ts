@@ -54,6 +54,7 @@ export function sendProblem(
   // RFC 6750: an error is named only when there was a token.
   if (problem.status === 401)
     reply.header('www-authenticate', thrown instanceof TokenRefused ? 'Bearer error="invalid_token"' : 'Bearer');
+  request.refusal = problem.type.slice('/problems/'.length);
   const instance = problem.status >= 500 ? { requestId: request.id } : {};
   reply
     .code(problem.status)

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import helmet from '@fastify/helmet';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -60,9 +61,14 @@ export async function createServer(
     trustProxy: config.JALON_TRUSTED_PROXIES.length > 0 && [...config.JALON_TRUSTED_PROXIES],
     // What still arrives on a connection while closing is answered like the rest, and the connection closed.
     return503OnClosing: false,
-    frameworkErrors: (thrown: unknown, request: FastifyRequest, reply: FastifyReply) =>
-      sendProblem(thrown, request, reply),
-    clientErrorHandler: answerUnreadable,
+    frameworkErrors: (thrown: unknown, request: FastifyRequest, reply: FastifyReply) => {
+      sendProblem(thrown, request, reply);
+      log.info({ method: request.method, status: reply.statusCode, from: request.ip, ...whoOf(request) }, 'answered');
+    },
+    clientErrorHandler: (fault: Error & { code?: string }, socket: Socket) => {
+      log.info({ from: socket.remoteAddress, problem: fault.code }, 'what arrived is no request');
+      answerUnreadable(fault, socket);
+    },
   } as never);
   const tokens = new Tokens(config, product.clock);
   const limited = !config.demonstration && config.JALON_RATE > 0;
@@ -71,6 +77,7 @@ export async function createServer(
   const routes = followRoutes(fastify);
   fastify.decorateRequest('caller', null);
   fastify.decorateRequest('callerUntil', 0);
+  fastify.decorateRequest('refusal', null);
   readJsonStrictly(fastify);
   // First of all hooks, so that a refusal carries them too.
   await adapter.register(helmet as never, pageHeaders as never);
@@ -200,6 +207,14 @@ function readJsonStrictly(fastify: FastifyInstance): void {
   );
 }
 
+/** Who asked, and the name of the problem that was answered, as log lines say it. */
+function whoOf({ caller, refusal }: FastifyRequest): object {
+  return {
+    ...(caller && { who: { iss: caller.iss, sub: caller.sub, roles: caller.roles } }),
+    ...(refusal !== null && { problem: refusal }),
+  };
+}
+
 // Data is never a page: nothing may be loaded from it, nor may it be framed. Constant, since each request pays for them.
 const DATA_HEADERS = {
   'cache-control': 'no-store',
@@ -229,7 +244,10 @@ const pageHeaders = {
   },
 };
 
-/** One line per request: who is not said, nor what; the address without its query, where tokens may be. */
+/**
+ * One line per request: who asked, from where, and why not when it was refused; not what. No name, and the address without
+ * its query, where tokens may be.
+ */
 function logAndMeasure(fastify: FastifyInstance, metrics: Metrics): void {
   fastify.addHook('onResponse', (request, reply, done) => {
     const { method } = request;
@@ -243,6 +261,8 @@ function logAndMeasure(fastify: FastifyInstance, metrics: Metrics): void {
         route,
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
+        from: request.ip,
+        ...whoOf(request),
       },
       'answered',
     );

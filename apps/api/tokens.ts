@@ -9,6 +9,13 @@ import { IssuerKeys, IssuerUnreachable } from './issuer-keys.ts';
 /** The token is missing, expired, not for us, or not signed by the issuer. */
 export class TokenRefused extends Error {
   override readonly name = 'TokenRefused';
+  constructor(
+    message: string,
+    /** What the log of accesses keeps of it beside. */
+    readonly about: Readonly<Record<string, unknown>> = {},
+  ) {
+    super(message);
+  }
 }
 
 /** The issuer of demonstration tokens. */

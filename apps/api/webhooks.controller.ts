@@ -2,6 +2,7 @@ import { type Audience, type DeliveryView, type Owner, receivesConfidential, typ
 import { type PayloadClass, validatePayload } from '@jalon/flow';
 import { catalogue } from '@jalon/workflows';
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
+import type { AccessType } from './accesses.ts';
 import { nextLink, pageAnswer } from './answers.ts';
 import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed, uuidOf } from './http.ts';
@@ -11,7 +12,7 @@ import { audienceIn } from './subscriptions.controller.ts';
 import { WebhookChange, WebhookReplay, WebhookRequest } from './webhook-bodies.ts';
 import { PRODUCT, type Product } from './wiring.ts';
 
-const KEPT = ['introuvable', 'livraisons-indisponibles'] as const;
+const KEPT = ['introuvable', 'livraisons-indisponibles', 'journal-indisponible'] as const;
 const STATES = ['pending', 'delivered', 'dead'] as const;
 
 /**
@@ -52,11 +53,12 @@ export class WebhooksController {
     tag: 'Abonnements',
     summary: 'Lister ses webhooks ; ceux de tous, pour un administrateur',
     answers: { 200: { says: 'Les webhooks, sans leur secret', schema: 'Webhooks' } },
-    problems: ['livraisons-indisponibles'],
+    problems: ['livraisons-indisponibles', 'journal-indisponible'],
   })
   async list(@Req() request: FastifyRequest): Promise<object> {
     const { iss, sub } = callerOf(request);
     const rows = await this.product.leaving.registry.list(isAdministrator(request) ? undefined : { iss, sub });
+    if (rows.some((row) => row.iss !== iss || row.sub !== sub)) await this.#readAll(request, {});
     return { items: await Promise.all(rows.map((row) => this.#webhooks.view(row))) };
   }
 
@@ -70,7 +72,7 @@ export class WebhooksController {
     problems: KEPT,
   })
   async show(@Param('webhook') id: string, @Req() request: FastifyRequest): Promise<object> {
-    return this.#webhooks.view((await this.#found(id, request)).webhook);
+    return this.#webhooks.view((await this.#read(id, request)).webhook);
   }
 
   @Patch(':webhook')
@@ -82,7 +84,7 @@ export class WebhooksController {
     path: ['webhook'],
     body: 'WebhookChange',
     answers: { 200: { says: 'Le webhook', schema: 'Webhook' } },
-    problems: ['interdit', 'webhook-refuse', 'journal-indisponible', ...KEPT],
+    problems: ['interdit', 'webhook-refuse', ...KEPT],
   })
   async change(@Param('webhook') id: string, @Body() body: unknown, @Req() request: FastifyRequest): Promise<object> {
     const { webhook, own } = await this.#found(id, request);
@@ -91,7 +93,8 @@ export class WebhooksController {
     const { state: _, ...settings } = wanted;
     if (!owner && Object.keys(settings).length > 0)
       throw new ProblemRaised('interdit', 'Un administrateur ne change que l’état du webhook d’un autre.');
-    if (owner) await this.#recorded(request, owner.audience, wanted.url ?? webhook.url);
+    if (owner) await this.#recorded(request, owner.audience, wanted.url ?? webhook.url, webhook.id);
+    else await this.#done(request, 'acces.webhook-regle', webhook, { etat: wanted.state });
     return this.#shown(await this.#webhooks.change(webhook, wanted, owner));
   }
 
@@ -106,7 +109,9 @@ export class WebhooksController {
     problems: KEPT,
   })
   async remove(@Param('webhook') id: string, @Req() request: FastifyRequest): Promise<void> {
-    await this.#webhooks.remove((await this.#found(id, request)).webhook);
+    const { webhook } = await this.#found(id, request);
+    await this.#done(request, 'acces.webhook-supprime', webhook);
+    await this.#webhooks.remove(webhook);
   }
 
   @Post(':webhook/rotate')
@@ -120,7 +125,9 @@ export class WebhooksController {
     problems: ['interdit', ...KEPT],
   })
   async rotate(@Param('webhook') id: string, @Req() request: FastifyRequest): Promise<object> {
-    const { webhook, secret } = await this.#webhooks.rotate(await this.#own(id, request));
+    const own = await this.#own(id, request);
+    await this.#done(request, 'acces.secret-remplace', own);
+    const { webhook, secret } = await this.#webhooks.rotate(own);
     return { ...(await this.#shown(webhook)), secret };
   }
 
@@ -147,12 +154,12 @@ export class WebhooksController {
     path: ['webhook'],
     body: 'WebhookReplay',
     answers: { 202: { says: 'Ce sera envoyé', schema: 'Webhook' } },
-    problems: ['interdit', 'journal-indisponible', ...KEPT],
+    problems: ['interdit', ...KEPT],
   })
   async replay(@Param('webhook') id: string, @Body() body: unknown, @Req() request: FastifyRequest): Promise<object> {
     const webhook = await this.#own(id, request);
     const { from } = valid(WebhookReplay, body);
-    await this.#recorded(request, JSON.parse(webhook.audience) as Audience, webhook.url);
+    await this.#recorded(request, JSON.parse(webhook.audience) as Audience, webhook.url, webhook.id);
     await this.#webhooks.replay(webhook, from);
     return this.#shown(await this.product.leaving.registry.one(webhook.id));
   }
@@ -181,7 +188,7 @@ export class WebhooksController {
     const before = integerOf('cursor', asked.cursor, { absent: Number.MAX_SAFE_INTEGER, min: 0, max: 1e15 - 1 });
     const state = STATES.find((each) => each === asked.state);
     if (asked.state !== undefined && !state) throw malformed(`state prend une de ces valeurs : ${STATES.join(', ')}.`);
-    const { webhook, own } = await this.#found(id, request);
+    const { webhook, own } = await this.#read(id, request);
     const { items, next } = await this.#webhooks.log(webhook, { before, limit, ...(state ? { state } : {}) });
     const shown = own ? items : items.map(untold);
     if (next === undefined) return pageAnswer(shown, undefined);
@@ -210,11 +217,30 @@ export class WebhooksController {
     return webhook;
   }
 
-  /** The log of accesses knows where what is withheld from others is to be sent. */
-  async #recorded(request: FastifyRequest, audience: Audience, url: string): Promise<void> {
-    if (!URL.canParse(url) || !receivesConfidential(audience, catalogue)) return;
-    const selection = { vers: new URL(url).host };
-    await this.product.accesses.recorder(request)({ what: 'following', role: audience.roles[0] as string, selection });
+  /** The log of accesses knows where facts are to be sent, above all those that are withheld from others. */
+  async #recorded(request: FastifyRequest, audience: Audience, url: string, webhook?: string): Promise<void> {
+    if (!URL.canParse(url)) return;
+    const selection = { vers: new URL(url).host, ...(webhook === undefined ? {} : { webhook }) };
+    const { accesses } = this.product;
+    if (receivesConfidential(audience, catalogue))
+      await accesses.recorder(request)({ what: 'following', role: audience.roles[0] as string, selection });
+    else await accesses.done(request, 'acces.webhook-regle', selection);
+  }
+
+  async #done(request: FastifyRequest, type: AccessType, { id, iss, sub }: WebhookRow, what: object = {}) {
+    await this.product.accesses.done(request, type, { webhook: id, titulaire: { iss, sub }, ...what });
+  }
+
+  /** A webhook that is about to be shown; it is recorded when it is another's. @throws 404 */
+  async #read(id: string, request: FastifyRequest): Promise<{ webhook: WebhookRow; own: boolean }> {
+    const found = await this.#found(id, request);
+    const { iss, sub } = found.webhook;
+    if (!found.own) await this.#readAll(request, { webhook: found.webhook.id, titulaire: { iss, sub } });
+    return found;
+  }
+
+  async #readAll(request: FastifyRequest, which: Record<string, unknown>): Promise<void> {
+    await this.product.accesses.readBeside(request, 'acces.webhooks-lus', which);
   }
 
   async #shown(webhook: WebhookRow | undefined): Promise<object> {

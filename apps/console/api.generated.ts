@@ -5890,6 +5890,8 @@ export interface operations {
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
              *
              *     Vues indisponibles : /problems/vues-indisponibles
+             *
+             *     Journal indisponible : /problems/journal-indisponible
              */
             503: {
                 headers: {
@@ -5982,6 +5984,8 @@ export interface operations {
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
              *
              *     Vues indisponibles : /problems/vues-indisponibles
+             *
+             *     Journal indisponible : /problems/journal-indisponible
              */
             503: {
                 headers: {
@@ -6414,6 +6418,8 @@ export interface operations {
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
              *
              *     Webhooks indisponibles : /problems/livraisons-indisponibles
+             *
+             *     Journal indisponible : /problems/journal-indisponible
              */
             503: {
                 headers: {
@@ -6647,6 +6653,8 @@ export interface operations {
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
              *
              *     Webhooks indisponibles : /problems/livraisons-indisponibles
+             *
+             *     Journal indisponible : /problems/journal-indisponible
              */
             503: {
                 headers: {
@@ -6739,6 +6747,8 @@ export interface operations {
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
              *
              *     Webhooks indisponibles : /problems/livraisons-indisponibles
+             *
+             *     Journal indisponible : /problems/journal-indisponible
              */
             503: {
                 headers: {
@@ -6885,9 +6895,9 @@ export interface operations {
             /**
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
              *
-             *     Journal indisponible : /problems/journal-indisponible
-             *
              *     Webhooks indisponibles : /problems/livraisons-indisponibles
+             *
+             *     Journal indisponible : /problems/journal-indisponible
              */
             503: {
                 headers: {
@@ -6991,6 +7001,8 @@ export interface operations {
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
              *
              *     Webhooks indisponibles : /problems/livraisons-indisponibles
+             *
+             *     Journal indisponible : /problems/journal-indisponible
              */
             503: {
                 headers: {
@@ -7094,6 +7106,8 @@ export interface operations {
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
              *
              *     Webhooks indisponibles : /problems/livraisons-indisponibles
+             *
+             *     Journal indisponible : /problems/journal-indisponible
              */
             503: {
                 headers: {
@@ -7236,9 +7250,9 @@ export interface operations {
             /**
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
              *
-             *     Journal indisponible : /problems/journal-indisponible
-             *
              *     Webhooks indisponibles : /problems/livraisons-indisponibles
+             *
+             *     Journal indisponible : /problems/journal-indisponible
              */
             503: {
                 headers: {
@@ -7341,6 +7355,8 @@ export interface operations {
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
              *
              *     Webhooks indisponibles : /problems/livraisons-indisponibles
+             *
+             *     Journal indisponible : /problems/journal-indisponible
              */
             503: {
                 headers: {

@@ -53,6 +53,8 @@ export function describeCalendarTokens(keeping: () => Keeping): void {
       expect(await tokens.revoke('a', CAMILLE)).toBe(true);
       expect(await tokens.revoke('a', CAMILLE)).toBe(false);
       expect(await tokens.find('1'.repeat(64))).toBeNull();
+      expect(await tokens.revoked('1'.repeat(64))).toEqual(one);
+      expect(await tokens.revoked('2'.repeat(64))).toBeNull();
       expect(await tokens.revoke('b')).toBe(true);
       expect(await tokens.list()).toEqual([]);
     });

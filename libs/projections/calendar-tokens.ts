@@ -14,7 +14,16 @@ export class CalendarTokens {
   /** Keeps a token by its digest. */
   async keep({ id, owner, label, createdAt }: CalendarToken, hash: string): Promise<void> {
     const { iss, sub, roles, org } = owner;
-    const row = { id, hash, iss, sub, roles: JSON.stringify(roles), org: org ?? null, label: label ?? null };
+    const row = {
+      id,
+      hash,
+      iss,
+      sub,
+      revoked: 0,
+      roles: JSON.stringify(roles),
+      org: org ?? null,
+      label: label ?? null,
+    };
     const db = await this.store.db();
     await db
       .insertInto('calendar_tokens')
@@ -25,14 +34,28 @@ export class CalendarTokens {
   /** The token of a digest; null when there is none, or no more. */
   async find(hash: string): Promise<CalendarToken | null> {
     const db = await this.store.db();
-    const row = await db.selectFrom('calendar_tokens').selectAll().where('hash', '=', hash).executeTakeFirst();
+    const found = db.selectFrom('calendar_tokens').selectAll().where('hash', '=', hash).where('revoked', '=', 0);
+    const row = await found.executeTakeFirst();
+    return row ? tokenOf(row) : null;
+  }
+
+  /** The token of a digest that opened something once, and was revoked; null when there is none. */
+  async revoked(hash: string): Promise<CalendarToken | null> {
+    const db = await this.store.db();
+    const found = db.selectFrom('calendar_tokens').selectAll().where('hash', '=', hash).where('revoked', '=', 1);
+    const row = await found.executeTakeFirst();
     return row ? tokenOf(row) : null;
   }
 
   /** Those of one owner, or all, the oldest first. */
   async list(of?: Pick<CalendarOwner, 'iss' | 'sub'>): Promise<CalendarToken[]> {
     const db = await this.store.db();
-    let select = db.selectFrom('calendar_tokens').selectAll().orderBy('created_at').orderBy('id');
+    let select = db
+      .selectFrom('calendar_tokens')
+      .selectAll()
+      .where('revoked', '=', 0)
+      .orderBy('created_at')
+      .orderBy('id');
     if (of) select = select.where('iss', '=', of.iss).where('sub', '=', of.sub);
     return (await select.execute()).map(tokenOf);
   }
@@ -40,9 +63,9 @@ export class CalendarTokens {
   /** Revokes a token, if it is that owner's when one is named; gives whether there was one. */
   async revoke(id: string, of?: Pick<CalendarOwner, 'iss' | 'sub'>): Promise<boolean> {
     const db = await this.store.db();
-    let forget = db.deleteFrom('calendar_tokens').where('id', '=', id);
-    if (of) forget = forget.where('iss', '=', of.iss).where('sub', '=', of.sub);
-    return (await forget.executeTakeFirst()).numDeletedRows > 0n;
+    let revoke = db.updateTable('calendar_tokens').set({ revoked: 1 }).where('id', '=', id).where('revoked', '=', 0);
+    if (of) revoke = revoke.where('iss', '=', of.iss).where('sub', '=', of.sub);
+    return (await revoke.executeTakeFirst()).numUpdatedRows > 0n;
   }
 }
 

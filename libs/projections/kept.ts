@@ -40,6 +40,12 @@ const CALENDAR_TOKENS: Table = {
 /** From each layout to the next: never changed once published, only added to. */
 const STEPS: readonly ((db: Kysely<Tables>, dialect: Dialect) => Promise<void>)[] = [
   (db, dialect) => createTable(db, dialect, 'calendar_tokens', CALENDAR_TOKENS),
+  // What was revoked is told apart from what never was one.
+  (db) =>
+    db.schema
+      .alterTable('calendar_tokens')
+      .addColumn('revoked', 'bigint', (column) => column.notNull().defaultTo(0))
+      .execute(),
 ];
 
 /**
