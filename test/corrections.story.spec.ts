@@ -103,7 +103,7 @@ describe('rectifier un fait', () => {
     const reason = {
       rule: 'historique-rejouable',
       message: expect.stringMatching(
-        /le fait 9, « Stratégie d'évaluation proposée » du 2 décembre 2024, serait refusé.*antérieure/,
+        /le fait 9, « Stratégie d'évaluation proposée » du 2024-12-02, serait refusé.*antérieure/,
       ),
     };
     await refused(
@@ -165,8 +165,8 @@ describe('annuler un fait', () => {
     const id = await lead(server, tokens, upTo('j0.acceptee'));
     const fait = await idOf(id, 'candidature.accuse-emis');
     const message =
-      "L'historique ainsi lu ne se rejoue plus : le fait 5, « Dossier de candidature complet » du 8 octobre 2024, serait refusé. L'accusé de réception n'a pas encore été émis.";
-    const label = 'le fait 5, « Dossier de candidature complet » du 8 octobre 2024';
+      "L'historique ainsi lu ne se rejoue plus : le fait 5, « Dossier de candidature complet » du 2024-10-08, serait refusé. L'accusé de réception n'a pas encore été émis.";
+    const label = 'le fait 5, « Dossier de candidature complet » du 2024-10-08';
     const items = [{ kind: 'fait', id: await idOf(id, 'candidature.completee'), label }];
     await refused(server, 'fait-refuse', () => annul('charge', id, fait), refusal({ message, items }));
   });
@@ -181,8 +181,8 @@ describe('annuler un fait', () => {
       () => annul('charge', id, fait),
       refusal({
         rule: 'fait-vise-en-vigueur',
-        message: 'Le fait visé est déjà annulé : le fait 6, « Candidature acceptée » du 15 octobre 2024.',
-        items: [{ kind: 'fait', id: fait, label: 'le fait 6, « Candidature acceptée » du 15 octobre 2024' }],
+        message: 'Le fait visé est déjà annulé : le fait 6, « Candidature acceptée » du 2024-10-15.',
+        items: [{ kind: 'fait', id: fait, label: 'le fait 6, « Candidature acceptée » du 2024-10-15' }],
       }),
     );
     const opening = await idOf(id, 'candidature.deposee');

@@ -30,6 +30,7 @@ beforeAll(async () => {
   };
   await add('incomplète', wayTo('candidature.incomplete'));
   await add('qualifiée', wayTo('qualifiee.valide'));
+  await add('en revue', upTo('j2.rapport-remis'));
   await add('retirée', wayTo('retiree-par-le-demandeur'));
   await add('ailleurs', elsewhere(upTo('candidature.complements-demandes')));
   // Answered after five seconds, while the other tests run.
@@ -49,7 +50,7 @@ const said = ({ body }: Answer): string[] =>
 
 const COMPLEMENTS = '2024-10-15 Compléments à fournir (incomplète)';
 const AILLEURS = '2024-10-15 Compléments à fournir (ailleurs)';
-const PLAN = "2025-06-30 Plan d'action à mener (qualifiée)";
+const PLAN = "2025-06-30 Plan d'action à mener (en revue)";
 const RESERVE = '2026-01-31 Réserve à lever (qualifiée)';
 const FIN = '2028-06-30 Fin de validité de la qualification (qualifiée)';
 
@@ -92,8 +93,11 @@ describe('les échéances', () => {
 
   test('closes, disent par quel fait et quand', async () => {
     const { body } = await list('?open=false&jalon=J2');
-    expect(body.items).toMatchObject([
+    const qualified = body.items.filter(({ dossier }: { dossier: string }) => dossier === dossiers.qualifiée);
+    expect(qualified).toMatchObject([
       { key: 'C3', due: '2025-04-30', open: false, overdue: false, closedOn: '2025-04-28' },
+      // Once the report is accepted, the stage is over: no plan of action stays overdue for ever.
+      { key: 'C2', due: '2025-06-30', open: false, overdue: false, closedOn: '2025-05-19' },
     ]);
     expect((await list('?open=all')).body.items.length).toBe(
       (await list('?open=false')).body.items.length + (await list()).body.items.length,

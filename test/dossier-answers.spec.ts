@@ -236,7 +236,7 @@ describe('la chronologie', () => {
     expect(shown).toEqual([
       ['Compléments à fournir', '2024-10-15', '2024-10-01'],
       ["Plan d'action à mener C3", '2025-04-30', '2025-04-28'],
-      ["Plan d'action à mener C2", '2025-06-30', 'dépassée'],
+      ["Plan d'action à mener C2", '2025-06-30', '2025-05-19'],
       ['Réserve à lever R1', '2026-01-31', 'ouverte'],
       ['Fin de validité de la qualification', '2028-06-30', 'ouverte'],
     ]);

@@ -110,7 +110,7 @@ describe('chercher parmi les dossiers', () => {
       },
       crossed: expect.objectContaining({ J2: { effectiveAt: '2025-05-19', recordedAt: now.toISOString() } }),
       targets: { J3: { periode: '2025-S1', missed: true } },
-      nextDeadline: { label: "Plan d'action à mener", due: '2025-06-30', overdue: true },
+      nextDeadline: { label: 'Réserve à lever', due: '2026-01-31', overdue: false },
     });
   });
 

@@ -189,10 +189,10 @@ function manual(workflow, hash, choix, proven, { mermaid, payloadSchema, waysOf 
   }
 
   const deadlines = facts.flatMap((fact) =>
-    (fact.deadlines ?? []).map(({ label, field, closedBy, proposes }) => [
+    (fact.deadlines ?? []).map(({ label, field, closedBy, endedBy = [], proposes }) => [
       label,
       `${code(fact.type)}, ${code(field)}`,
-      closedBy.length > 0 ? codes(closedBy) : 'un état final',
+      closedBy.length > 0 ? codes([...closedBy, ...endedBy]) : 'un état final',
       proposes ? code(proposes) : '',
     ]),
   );

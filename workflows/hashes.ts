@@ -4,16 +4,16 @@
  */
 export const hashes = {
   'secnumcloud/v1': {
-    hash: 'ae519ff77906bbe6c3554da7753f30899a96b48ed15c1c159cf175320808f5b5',
+    hash: '6e833c22284571304f2fe78b5b40562db0bc272771b51044d241aaaad79c1c8d',
     files: {
       'context.ts': '6e1e13e315564ecc8a39e4700ef434e4354dac09991e68d4582c71e3ff88c525',
       'expected.ts': 'a52f6c16e81f2fc2914374082b2bed167b9f6fdb23a050ee57e85820ee80ceba',
-      'facts.ts': '40cb52a3496fa88dee1a716721b7a195cbc8b179f97ccccfd74a5b90d62fa97d',
+      'facts.ts': '5536e625bc0b6334f059dab3cd651efceadf20e1ba53fab160e5d83404ebd2ab',
       'machine.ts': 'ef4fdad7a029dbb1973b9a59c0433d51e4fceed48e819362a7c25794cc181165',
       'pays.ts': '6ea3b66fd64221d80f78b615be75ba18faca0e2827971816036fc5991ad929ec',
-      'phrases.ts': 'cca50230e4a120e869adef2bbc71016a006b359282a3cef68f6d38e03f48a5d0',
-      'reasons-of-decisions.ts': 'e850373b5659f8cd5de642e539266e5540e25d0905571cbf408da3cfa8b44bea',
-      'reasons.ts': '7ba675be32e4faf06bf6a4cb5cffcaededa1ca1cfbe16dbaa904a3085d7d9bc8',
+      'phrases.ts': '9f2339dabccfb0037984f9370a8ce114f08557c3e338894a099805fe8d9a9ab9',
+      'reasons-of-decisions.ts': 'dac4696776270761a07367d40570c9f849ac7592aa907d6c4d960d410d3761ac',
+      'reasons.ts': 'b1079e5d28d4acdb09810c38cd78e102ac2f9559d3e0a98a13fead42170b5fcb',
       'referentiel.ts': '6ab5ac5a50abf580ff9a3df25a26213b5e1008dd119e39a00c8ebd53cb9fdf07',
       'roles.ts': 'ff2795163f6dd5be2af76b76e3ce2632e3fe4d6f7b3537560f76f3e4b5ef8d37',
       'secnumcloud-3.2.json': '1b9c65d1940f4c58c2cd906a6753f55fa4e0fd2a958dc09d296f8b18999ec508',

@@ -577,6 +577,7 @@ const answers: Record<string, JsonSchema> = {
         object(
           { label: text(), field: text('Champ qui porte la date'), closedBy: listOf(words(TYPES)) },
           {
+            endedBy: listOf(words(TYPES, 'Un fait qui met fin à l’étape, et à elle')),
             key: object({ here: text(), closing: text() }),
             validity: { ...yes, description: 'Fin d’une validité' },
             proposes: { ...words(TYPES), description: 'Le fait que l’horloge propose quand elle passe' },

@@ -2,6 +2,7 @@ import type { ReactNode } from 'react';
 import { Link } from 'react-router';
 import type { Schemas } from './client.ts';
 import { type Entry, useTimeline } from './reading.ts';
+import { inWords } from './words.ts';
 
 /** What a rule says, and of what: as refusals and checklists carry it. */
 export type Said = Pick<Schemas['Dossier']['possible'][number]['rules'][number], 'message' | 'items'>;
@@ -9,24 +10,29 @@ type Item = NonNullable<Said['items']>[number];
 
 /** The sentence of a rule, in which each thing that it names leads to where it is found in the dossier. */
 export function Sentence({ message, items = [], dossier }: Said & { dossier: string | undefined }) {
-  if (dossier === undefined || items.length === 0) return message;
+  if (dossier === undefined || items.length === 0) return spoken(message);
   const pieces: ReactNode[] = [];
   let rest = message;
   for (const item of items) {
     const at = rest.indexOf(item.label);
     if (at < 0) continue;
-    pieces.push(rest.slice(0, at), <Place key={`${item.kind} ${item.id}`} item={item} dossier={dossier} />);
+    pieces.push(spoken(rest.slice(0, at)), <Place key={`${item.kind} ${item.id}`} item={item} dossier={dossier} />);
     rest = rest.slice(at + item.label.length);
   }
   return (
     <>
       {pieces}
-      {rest}
+      {spoken(rest)}
     </>
   );
 }
 
-function Place({ item: { kind, id, label }, dossier }: { item: Item; dossier: string }) {
+/** Sentences write dates as data do; here they are read. */
+const spoken = (text: string) => text.replaceAll(/\b\d{4}-\d{2}-\d{2}\b/g, inWords);
+
+function Place({ item, dossier }: { item: Item; dossier: string }) {
+  const { kind, id } = item;
+  const label = spoken(item.label);
   if (kind === 'constat')
     return <Link to={`/dossiers/${dossier}/constats?constat=${encodeURIComponent(id)}#liste`}>{label}</Link>;
   if (kind === 'dossier') return <Link to={`/dossiers/${id}`}>{label}</Link>;

@@ -50,7 +50,7 @@ describe('A dossier moves to another version', () => {
   test('or is refused with the first fact that does not', async () => {
     const id = await office.led(['demandeur', piece('plan')], ['chef', avis('favorable')], ['chef', accepted]);
     expect(await reasonsOf(office.advance(agent, id, toVersion(2)))).toEqual([
-      "historique-rejouable : Sous la version demandée, l'historique ne se rejoue plus : le fait 3, « Demande acceptée » du 2 mars 2026, serait refusé. Deux pièces sont attendues, et 1 a été reçue.",
+      "historique-rejouable : Sous la version demandée, l'historique ne se rejoue plus : le fait 3, « Demande acceptée » du 2026-03-02, serait refusé. Deux pièces sont attendues, et 1 a été reçue.",
     ]);
     expect((await office.stored(id)).length).toBe(4);
   });

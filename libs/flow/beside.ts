@@ -1,6 +1,5 @@
 import { DATE_RULES, type Possible, type Reader } from './checklist.ts';
 import { ANNULMENT, VERSION_CHANGE } from './corrections.ts';
-import { inFrench } from './dates.ts';
 import type { BrokenRule } from './decide.ts';
 import type { RecordedFact } from './fates.ts';
 import type { Situation } from './situation.ts';
@@ -11,13 +10,13 @@ type RuleBeside<About> = Statement & { rule: string; field?: string; fails: (abo
 
 const rule = <About>(declared: RuleBeside<About>) => declared;
 
-/** « le fait 12, « Audit clos » du 3 mars 2025 », and where it is found. */
+/** « le fait 12, « Audit clos » du 2025-03-03 », and where it is found. */
 export type NamedFact = { id: string; name: string };
 
 /** An earlier fact as refusals name it. */
 export function nameFact(workflow: Workflow, { id, type, effectiveAt }: RecordedFact, revision: number): NamedFact {
   const label = workflow.facts.get(type)?.label ?? type;
-  return { id, name: `le fait ${revision}, « ${label} » du ${inFrench(effectiveAt)}` };
+  return { id, name: `le fait ${revision}, « ${label} » du ${effectiveAt}` };
 }
 
 const itemOf = ({ id, name }: NamedFact) => ({ kind: 'fait', id, label: name });

@@ -1,4 +1,4 @@
-import { type CalendarDate, inFrench } from './dates.ts';
+import type { CalendarDate } from './dates.ts';
 import type { Fact } from './fact.ts';
 import type { Author, Item, Statement } from './workflow.ts';
 
@@ -34,15 +34,14 @@ export const DATE_RULES: Record<'future' | 'order', DateRule> = {
     rule: 'date-non-future',
     asks: "La date d'effet ne doit pas être dans le futur.",
     holds: "La date d'effet n'est pas dans le futur.",
-    fails: (effectiveAt, today) =>
-      `La date d'effet (${inFrench(effectiveAt)}) est dans le futur : nous sommes le ${inFrench(today)}.`,
+    fails: (effectiveAt, today) => `La date d'effet (${effectiveAt}) est dans le futur : nous sommes le ${today}.`,
   },
   order: {
     rule: 'date-dans-l-ordre',
     asks: "La date d'effet ne doit pas être antérieure à celle d'un fait déjà enregistré.",
     holds: "La date d'effet n'est pas antérieure à celle d'un fait déjà enregistré.",
     fails: (effectiveAt, since) =>
-      `La date d'effet (${inFrench(effectiveAt)}) est antérieure à celle d'un fait déjà enregistré (${inFrench(since)}).`,
+      `La date d'effet (${effectiveAt}) est antérieure à celle d'un fait déjà enregistré (${since}).`,
   },
 };
 

@@ -30,13 +30,6 @@ export function parisDate(instant: Date): CalendarDate {
   return lastDate;
 }
 
-const WORDS = new Intl.DateTimeFormat('fr-FR', { dateStyle: 'long', timeZone: 'UTC' });
-
-/** « 1er mars 2025 », of `2025-03-01`, as sentences say it; what is no date is said as it is. */
-export function inFrench(date: CalendarDate): string {
-  return isCalendarDate(date) ? WORDS.format(new Date(`${date}T00:00:00Z`)).replace(/^1 /, '1er ') : date;
-}
-
 /** The date `days` later (earlier when negative). */
 export function addDays(date: CalendarDate, days: number): CalendarDate {
   return new Date(Date.parse(`${date}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10);

@@ -237,8 +237,7 @@ describe('une décision', () => {
       reasons: [
         {
           rule: 'date-dans-l-ordre',
-          message:
-            "La date d'effet (1er juin 2025) est antérieure à celle d'un fait déjà enregistré (10 janvier 2026).",
+          message: "La date d'effet (2025-06-01) est antérieure à celle d'un fait déjà enregistré (2026-01-10).",
         },
         { rule: 'controle', message: "Aucun contrôle n'a eu lieu." },
         { rule: 'a-venir', message: 'Le 2025-01-01 est passé.', field: 'jusquAu' },

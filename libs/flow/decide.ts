@@ -134,7 +134,7 @@ function marksOf(situation: Situation, reader: Reader): string {
     for (const rule of rules ?? []) {
       const { holds, message, items } = checked(situation, rule, event, reader);
       marks += holds;
-      if (holds === false) marks += message + (items ? JSON.stringify(items) : '');
+      if (holds === false || rule.detail) marks += message + (items ? JSON.stringify(items) : '');
     }
   }
   return marks;
@@ -171,7 +171,11 @@ function checklist(situation: Situation, reader: Reader): Possible[] {
 /** A rule as a checklist shows it: by the sentence that is true. */
 function checked(situation: Situation, rule: Rule, event: Happening, reader: Reader): CheckedRule {
   const holdsNow = verdict(situation, rule, event, reader);
-  if (holdsNow !== false) return { rule: rule.rule, message: holdsNow ? rule.holds : rule.asks, holds: holdsNow };
+  if (holdsNow !== false) {
+    const message = holdsNow ? rule.holds : rule.asks;
+    const detail = rule.detail?.(situation.snapshot.context as never);
+    return { rule: rule.rule, message: detail ? `${message} ${detail}` : message, holds: holdsNow };
+  }
   // It may hold for the author and fail only for who corrected a fact in the author's place.
   const failed = [situation, ...(situation.shadows ?? [])].find((each) => !holds(each, rule, event)) ?? situation;
   return { rule: rule.rule, ...failing(failed, rule, event), holds: false };

@@ -11,6 +11,8 @@ export type DeadlineSpec = {
   /** Path of the date in the payload; `reserves[].avantLe` makes one deadline per item. */
   field: string;
   closedBy: readonly string[];
+  /** Facts that end the stage to which it belongs: they close it whatever its key, done or not. */
+  endedBy?: readonly string[];
   /** When several may be open: path that identifies one here (`constat`, or `reserves[].id`), and in the closing fact. */
   key?: { here: string; closing: string };
   /** The end of a validity rather than something to be done by then: it is recalled from two years before. */

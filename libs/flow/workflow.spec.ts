@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { type AnyStateMachine, and, assign, createMachine, not, or, setup } from 'xstate';
 import { Catalogue } from './catalogue.ts';
 import type { Expectation } from './expected.ts';
-import { defineFact, factsOf } from './fact.ts';
+import { type DeadlineSpec, defineFact, type Fact, factsOf } from './fact.ts';
 import { Text } from './fields.ts';
 import { BEFORE, defineWorkflow, FINAL, stateString, type WorkflowSpec } from './workflow.ts';
 
@@ -238,6 +238,41 @@ describe('une procédure qui pourrait se taire ou se tromper est refusée :', ()
     expect(() => defineWorkflow({ ...spec, facts: [open!, { ...end!, deadlines: expiry }] })).toThrow(
       'a deadline of demande.close proposes demande.expiree, which is not declared',
     );
+  });
+});
+
+describe('une échéance', () => {
+  const reouvrable = { id: 'close', meta: { jalon: 'J1', label: 'Close' } };
+  const on = { 'demande.ouverte': { actions: 'compter' } };
+  const [ouverte, close] = facts as [Fact, Fact];
+  const avec = (deadline: Partial<DeadlineSpec>, apres: object = reouvrable): WorkflowSpec => ({
+    ...spec,
+    machine: machine({ close: { ...apres, on } }),
+    expected: { ...spec.expected, close: [] },
+    facts: [{ ...ouverte, deadlines: [{ label: 'À faire', field: 'avantLe', closedBy: [], ...deadline }] }, close],
+  });
+
+  test('qui resterait ouverte là où rien ne la clôt plus est refusée', () => {
+    const fault = '« À faire » of demande.ouverte may be open in close, and nothing closes it there';
+    // Closed on the way there, it is set again where nothing comes any more.
+    expect(() => defineWorkflow(avec({ closedBy: ['demande.close'] }))).toThrow(fault);
+    expect(() => defineWorkflow(avec({ endedBy: ['demande.close'] }))).toThrow(fault);
+    expect(() => defineWorkflow(avec({}))).toThrow('nothing closes it there');
+  });
+
+  test('est acceptée quand un fait la clôt, met fin à son étape ou suit de sa date, ou que le dossier se termine', () => {
+    const retour = { 'demande.close': { target: '#close', actions: 'compter' } };
+    const toujours = { ...reouvrable, on: { ...on, ...retour } };
+    for (const deadline of [
+      { closedBy: ['demande.close'] },
+      { endedBy: ['demande.close'] },
+      { proposes: 'demande.close' },
+    ]) {
+      const made = { ...avec(deadline), machine: machine({ close: toujours }) };
+      expect(defineWorkflow(made).facts.get('demande.ouverte')?.deadlines).toHaveLength(1);
+    }
+    const finie = { ...avec({ closedBy: ['demande.close'] }), machine: machine(), expected: spec.expected };
+    expect(defineWorkflow(finie).states.size).toBe(3);
   });
 });
 

@@ -1,4 +1,5 @@
 import { type AnyStateMachine, type AnyStateNode, initialTransition } from 'xstate';
+import { openForEver } from './closing.ts';
 import { correctedAfterwards, factsBeside, isBesideTheMachine } from './corrections.ts';
 import type { CalendarDate } from './dates.ts';
 import type { Expectation } from './expected.ts';
@@ -47,6 +48,8 @@ export type Reason = Statement & {
    * withheld are told what the rule asks instead.
    */
   fails: (context: never, fact: never) => string | Failing;
+  /** What the state adds to the two others: « Fin de la validité : 2028-06-30. ». Not for rules that read withheld members. */
+  detail?: (context: never) => string | undefined;
   /** Empty: the state alone decides. */
   needs?: readonly Need[];
   /** Members of the context that it reads, when some are withheld from some. */
@@ -237,17 +240,23 @@ export function defineWorkflow(spec: WorkflowSpec): Workflow {
     playing(type, annulledBy);
     playing(type, withheldFrom);
     remembered(type, writes);
-    for (const closing of deadlines.flatMap(({ closedBy }) => closedBy))
+    for (const closing of deadlines.flatMap(({ closedBy, endedBy = [] }) => [...closedBy, ...endedBy]))
       if (!facts.has(closing)) fail(`a deadline of ${type} is closed by ${closing}, which is not declared`);
     for (const { proposes } of deadlines)
       if (proposes !== undefined && !facts.has(proposes))
         fail(`a deadline of ${type} proposes ${proposes}, which is not declared`);
+    for (const deadline of deadlines) {
+      const state = openForEver(states, type, deadline);
+      if (state !== undefined)
+        fail(`« ${deadline.label} » of ${type} may be open in ${state}, and nothing closes it there`);
+    }
   }
   for (const [state, expectations] of Object.entries(spec.expected)) {
     if (!states.has(state)) fail(`${state} expects something and is no state`);
     for (const { reads } of expectations) remembered(`what ${state} expects`, reads);
   }
-  for (const [guard, { reads }] of Object.entries(spec.reasons)) {
+  for (const [guard, { reads, detail }] of Object.entries(spec.reasons)) {
+    if (reads && detail) fail(`the rule ${guard} reads what is withheld, and adds a detail whoever asks`);
     if (!used.has(guard)) fail(`there is a sentence for « ${guard} », which guards nothing`);
     remembered(`the rule ${guard}`, reads);
   }

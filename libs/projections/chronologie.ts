@@ -136,7 +136,7 @@ type StoredEntry = [
 /** The timeline: one row per dossier, one per fact. */
 export const chronologie: Projection<Standing> = {
   name: 'chronologie',
-  version: 2,
+  version: 3,
   heads: 'chronologie',
   tables: {
     chronologie: { columns: { id: 'text', body: 'text' }, key: ['id'] },

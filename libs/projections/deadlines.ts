@@ -74,7 +74,7 @@ export function closesSome(workflow: PublishedWorkflow, type: string): boolean {
   let types = closing.get(workflow);
   if (!types) {
     const specs = [...workflow.facts.values()].flatMap(({ deadlines }) => deadlines ?? []);
-    types = new Set(specs.flatMap(({ closedBy }) => closedBy));
+    types = new Set(specs.flatMap(({ closedBy, endedBy = [] }) => [...closedBy, ...endedBy]));
     closing.set(workflow, types);
   }
   return types.has(type);
@@ -86,6 +86,7 @@ function replaces(newer: OpenDeadline, earlier: OpenDeadline): boolean {
 
 function isClosedBy(workflow: PublishedWorkflow, { type, spec, key }: OpenDeadline, { fact, data }: ReadFact): boolean {
   const declared = workflow.facts.get(type)?.deadlines?.[spec];
+  if (declared?.endedBy?.includes(fact.type)) return true;
   if (!declared?.closedBy.includes(fact.type)) return false;
   return declared.key === undefined || valuesAt(data, declared.key.closing).includes(key);
 }

@@ -37,7 +37,7 @@ const NEVER = '9999-12-31';
 /** The list: one row per dossier, of which the columns are what is sought and sorted by, and `body` all the rest. */
 export const dossiers: Projection<Listed> = {
   name: 'dossiers',
-  version: 3,
+  version: 4,
   heads: 'dossiers',
   tables: {
     dossiers: {

@@ -48,7 +48,7 @@ export const OPEN = '*';
  */
 export const echeances: Projection<Agenda> = {
   name: 'echeances',
-  version: 1,
+  version: 2,
   heads: 'echeances_dossiers',
   tables: {
     echeances_dossiers: { columns: { dossier: 'text', revision: 'integer', body: 'text' }, key: ['dossier'] },

@@ -46,7 +46,8 @@ function broken({ on = {}, guards = {}, facts = {} }: Mutation): Workflow {
     machine,
     facts: [...secnumcloud.facts.values()]
       .filter(({ type }) => !isBesideTheMachine(type))
-      .map((fact) => ({ ...fact, ...facts[fact.type] })),
+      // Nor need it close its deadlines.
+      .map(({ deadlines: _, ...fact }) => ({ ...fact, ...facts[fact.type] })),
     reasons: Object.fromEntries(Object.entries(secnumcloud.reasons).filter(([rule]) => used.has(rule))),
     keyed: [...secnumcloud.keyed],
     // A procedure that is changed to find faults need not accept all that the real one expects.

@@ -317,6 +317,8 @@ export class J2ConstatReleve {
       label: "Plan d'action à mener",
       field: 'avantLe',
       closedBy: ['j2.ecart-leve'],
+      // Once the report is accepted no finding is lifted any more: what remains to be done becomes a reserve.
+      endedBy: ['j2.rapport-accepte'],
       key: { here: 'constat', closing: 'constat' },
     },
   ],
@@ -358,6 +360,7 @@ export class J2RapportRemis {
       label: 'Vérification à remettre',
       field: 'avantLe',
       closedBy: ['j2.verification-remise', 'j2.strategie-a-amender'],
+      endedBy: ['j2.rapport-accepte'],
     },
   ],
 })

@@ -1,4 +1,4 @@
-import { type CalendarDate, type Failing, type Item, inFrench } from '@jalon/flow';
+import type { CalendarDate, Failing, Item } from '@jalon/flow';
 import { type Context, categoriesManquantes, entree } from './context.ts';
 import { CATEGORIES } from './facts.ts';
 
@@ -24,10 +24,20 @@ export function nommer(kind: string, ids: readonly string[]): Item[] {
   return ids.map((id) => ({ kind, id, label: id }));
 }
 
-/** « 15 octobre 2025 »; « une date inconnue » where the dossier has none. */
+/** « 2025-10-15 »; « une date inconnue » where the dossier has none. */
 export function le(date: CalendarDate | null | undefined): string {
-  return date ? inFrench(date) : 'une date inconnue';
+  return date || 'une date inconnue';
 }
+
+/** « Réserves ouvertes : R1 et R2. », while it is not known which one is meant. */
+export const parmi = (what: string, of: (dossier: Context) => readonly string[]) => (dossier: Context) =>
+  `${what} : ${enumerer(of(dossier)) || 'aucun'}.`;
+
+/** « Fin de la validité : 2028-06-30. », or nothing while there is no such date. */
+export const date = (what: string, of: (dossier: Context) => CalendarDate | null | undefined) => (dossier: Context) => {
+  const known = of(dossier);
+  return known ? `${what} : ${known}.` : undefined;
+};
 
 const CATEGORIE: Readonly<Record<string, string>> = {
   'mesures-de-securite': 'mesures de sécurité',

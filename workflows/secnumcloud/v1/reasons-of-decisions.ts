@@ -6,7 +6,9 @@ import type {
   SuiviRenouvellementDemande,
   SuiviReserveLevee,
 } from './facts.ts';
-import { enumerer, le, nommer, servicesHors } from './phrases.ts';
+import { date, enumerer, le, nommer, parmi, servicesHors } from './phrases.ts';
+
+const finDeValidite = date('Fin de la validité', ({ decision }) => decision?.valideJusquAu);
 
 /** What is said of the rules of the decision of J3, and of the life of a qualification. */
 export const reasonsOfDecisions: Readonly<Record<string, Reason>> = {
@@ -21,6 +23,7 @@ export const reasonsOfDecisions: Readonly<Record<string, Reason>> = {
   'services-de-la-strategie': {
     asks: 'Tous les services doivent être du périmètre de la stratégie validée.',
     holds: 'Tous les services sont du périmètre de la stratégie validée.',
+    detail: parmi('Services de la stratégie', ({ strategie }) => strategie?.services ?? []),
     fails: ({ strategie }: Context, { data }: Happening<{ services: string[] }>) =>
       servicesHors(data.services, strategie?.services ?? [], 'de la stratégie validée'),
     needs: ['payload'],
@@ -79,6 +82,7 @@ export const reasonsOfDecisions: Readonly<Record<string, Reason>> = {
   'pas-apres-la-fin-de-validite': {
     asks: "La date d'effet ne doit pas être postérieure à la fin de la validité.",
     holds: "La fin de la validité n'est pas passée.",
+    detail: finDeValidite,
     fails: ({ decision }: Context, { effectiveAt }: Happening) =>
       `La validité a pris fin le ${le(decision?.valideJusquAu)} ; la date d'effet (${le(effectiveAt)}) est postérieure.`,
     needs: ['date'],
@@ -96,6 +100,7 @@ export const reasonsOfDecisions: Readonly<Record<string, Reason>> = {
   'pas-avant-la-decision': {
     asks: 'Cette date ne doit pas être antérieure à celle de la décision.',
     holds: "Cette date n'est pas antérieure à celle de la décision.",
+    detail: date('Décision du', ({ decision }) => decision?.decideeLe),
     fails: ({ decision }: Context, { data }: Happening<{ le: string }>) =>
       `Cette date (${le(data.le)}) est antérieure à celle de la décision (${le(decision?.decideeLe)}).`,
     needs: ['payload'],
@@ -104,6 +109,7 @@ export const reasonsOfDecisions: Readonly<Record<string, Reason>> = {
   'reserve-ouverte': {
     asks: 'La réserve doit être encore ouverte.',
     holds: 'La réserve est encore ouverte.',
+    detail: parmi('Réserves ouvertes', ({ reserves }) => reserves),
     fails: ({ reserves }: Context, { data: { reserve } }: Happening<SuiviReserveLevee>) => ({
       message: `La réserve ${reserve} n'est pas ouverte. Les réserves ouvertes sont : ${enumerer(reserves) || 'aucune'}.`,
       items: nommer('reserve', [reserve]),
@@ -130,6 +136,7 @@ export const reasonsOfDecisions: Readonly<Record<string, Reason>> = {
   'effet-pas-apres-la-fin-de-validite': {
     asks: "L'abrogation doit prendre effet au plus tard à la fin de la validité.",
     holds: "L'abrogation prend effet au plus tard à la fin de la validité.",
+    detail: finDeValidite,
     fails: ({ decision }: Context, { data }: Happening<SuiviQualificationAbrogee>) =>
       `L'abrogation prendrait effet le ${le(data.effetLe)}, après la fin de la validité (${le(decision?.valideJusquAu)}).`,
     needs: ['payload'],
@@ -148,6 +155,7 @@ export const reasonsOfDecisions: Readonly<Record<string, Reason>> = {
   'pas-avant-le-lendemain-de-la-fin': {
     asks: "La date d'effet ne doit pas être antérieure au lendemain de la fin de la validité.",
     holds: "La date d'effet n'est pas antérieure au lendemain de la fin de la validité.",
+    detail: finDeValidite,
     fails: ({ decision }: Context) =>
       `La qualification est valide jusqu'au ${le(decision?.valideJusquAu)} inclus : elle n'expire que le lendemain.`,
     needs: ['date'],
@@ -155,6 +163,7 @@ export const reasonsOfDecisions: Readonly<Record<string, Reason>> = {
   'pas-apres-le-lendemain-de-la-fin': {
     asks: "La date d'effet ne doit pas être postérieure au lendemain de la fin de la validité.",
     holds: "La date d'effet n'est pas postérieure au lendemain de la fin de la validité.",
+    detail: finDeValidite,
     fails: ({ decision }: Context, { effectiveAt }: Happening) =>
       `La qualification a expiré le ${le(decision?.valideJusquAu && addDays(decision.valideJusquAu, 1))} : la date d'effet ne peut pas être le ${le(effectiveAt)}.`,
     needs: ['date'],

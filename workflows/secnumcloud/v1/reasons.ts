@@ -10,7 +10,7 @@ import {
   type J2AuditPlanifie,
   type J2ConstatReleve,
 } from './facts.ts';
-import { compter, constat, enumerer, le, nommer, pieces, servicesHors } from './phrases.ts';
+import { compter, constat, date, enumerer, le, nommer, parmi, pieces, servicesHors } from './phrases.ts';
 import { reasonsOfDecisions } from './reasons-of-decisions.ts';
 
 /** What is said of an audit in the place of the state in which the rule wants it. */
@@ -77,6 +77,7 @@ export const reasons: Readonly<Record<string, Reason>> = {
   'delai-passe': {
     asks: 'Le délai accordé pour les compléments doit être passé.',
     holds: 'Le délai accordé pour les compléments est passé.',
+    detail: date('À fournir avant le', ({ complementsAvantLe }) => complementsAvantLe),
     fails: ({ complementsAvantLe }: Context) =>
       `Le délai accordé pour les compléments court jusqu'au ${le(complementsAvantLe)} inclus.`,
     needs: ['date'],
@@ -114,6 +115,7 @@ export const reasons: Readonly<Record<string, Reason>> = {
   'services-de-la-candidature': {
     asks: 'Le périmètre doit retenir au moins un service, et tous doivent être de la candidature.',
     holds: 'Le périmètre retient au moins un service, et tous sont de la candidature.',
+    detail: parmi('Services de la candidature', ({ services }) => services),
     fails: ({ services }: Context, { data }: Happening<J1StrategieProposee>) =>
       servicesHors(data.perimetre.services, services, 'de la candidature'),
     needs: ['payload'],
@@ -138,6 +140,7 @@ export const reasons: Readonly<Record<string, Reason>> = {
   'phase-de-la-strategie': {
     asks: "L'audit doit porter sur une phase de la stratégie validée.",
     holds: "L'audit porte sur une phase de la stratégie validée.",
+    detail: parmi('Phases de la stratégie', ({ strategie }) => strategie?.phases ?? []),
     fails: ({ strategie }: Context, { data: { phase } }: Happening<J2AuditPlanifie>) => ({
       message: `La phase ${phase} n'est pas de la stratégie validée, qui prévoit : ${enumerer(strategie?.phases ?? [])}.`,
       items: nommer('phase', [phase]),
@@ -182,6 +185,7 @@ export const reasons: Readonly<Record<string, Reason>> = {
   'audit-ouvert': {
     asks: "L'audit doit être ouvert.",
     holds: "L'audit est ouvert.",
+    detail: parmi('Audits ouverts', auditsOuverts),
     fails: auditAutrement,
     needs: ['payload'],
     field: 'audit',

@@ -168,7 +168,7 @@ describe("l'abrogation", () => {
     expect(refus).toMatchObject({
       reasons: [
         {
-          message: "L'abrogation prendrait effet le 1er juillet 2028, après la fin de la validité (30 juin 2028).",
+          message: "L'abrogation prendrait effet le 2028-07-01, après la fin de la validité (2028-06-30).",
           field: 'effetLe',
         },
       ],
