@@ -184,7 +184,10 @@ describe('a token of the configured issuer', () => {
 describe('with an issuer the server is no demonstration', () => {
   test('it makes no token, answers under any name, and keeps its measures for an administrateur', async () => {
     await refused(server, 'introuvable', () => server.call(null, 'POST', '/api/demo/token', { role: 'auditeur' }));
-    expect((await sendRaw(server.url, 'GET', '/version', { host: 'jalon.example' })).status).toBe(200);
+    for (const host of ['jalon.example', '[::1]:3000', '10.2.0.7:80'])
+      expect((await sendRaw(server.url, 'GET', '/version', { host })).status).toBe(200);
+    for (const host of ['a b', 'user@jalon.example', 'jalon.example/x'])
+      await refused(server, 'requete-mal-formee', () => sendRaw(server.url, 'GET', '/version', { host }));
     expect((await server.call(null, 'GET', '/version')).body).toMatchObject({ demonstration: false });
     const metrics = (token: string | null) => server.call(token, 'GET', '/metrics');
     await refused(server, 'non-authentifie', () => metrics(null));

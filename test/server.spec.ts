@@ -59,6 +59,16 @@ describe('what is no request', () => {
     ['not HTTP', 'BONJOUR\r\n\r\n', 400],
     ['a header that is none', 'GET /version HTTP/1.1\r\nHost: localhost\r\nsans deux points\r\n\r\n', 400],
     ['HTTP/1.1 without Host', 'GET /version HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
+    [
+      'two tokens',
+      'GET /version HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\nConnection: close\r\n\r\n',
+      400,
+    ],
+    [
+      'a target elsewhere',
+      'GET http://evil.example/version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
+      421,
+    ],
     ['two Hosts', 'GET /version HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n', 400],
     [
       'two lengths',
@@ -86,6 +96,14 @@ describe('what is no request', () => {
 });
 
 describe('every answer', () => {
+  test('is the same to a target in absolute form', async () => {
+    const answer = await sendBytes(
+      url,
+      'GET http://localhost/api/dossiers HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
+    );
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([401, 'no-store']);
+  });
+
   test('carries the security headers, an id, and nothing of what answers', async () => {
     for (const path of ['/version', '/api/dossiers', '/nowhere', '/docs']) {
       const { headers } = await call('GET', path);

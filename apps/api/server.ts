@@ -86,8 +86,9 @@ export async function createServer(
     if (pathOf(request).startsWith('/api')) reply.headers(config.demonstration ? DATA_HEADERS : SECURE_DATA_HEADERS);
     else await reply.helmet();
     const refusal = await identify(request, tokens, rate);
-    assertOneHost(request);
-    if (config.demonstration && !LOCAL_NAMES.test(request.headers.host ?? '')) throw new ProblemRaised('hote-inconnu');
+    const host = hostOf(request);
+    if (config.demonstration && !LOCAL_NAMES.test(host)) throw new ProblemRaised('hote-inconnu');
+    if (host !== '' && !HOST.test(host)) throw malformed("L'en-tête Host ne nomme pas un hôte.");
     if (request.is404) refuseMethod(request, reply, routes);
     if (refusal && !isOpen(request)) throw refusal;
     if (Number(request.headers['content-length'] ?? 0) > BODY_LIMIT) throw new ProblemRaised('trop-volumineux');
@@ -113,9 +114,12 @@ export async function createServer(
   return app;
 }
 
+/** What a target in absolute form begins with: a client may send it to any server (RFC 9112, section 3.2.2). */
+const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
+
 /** The path of a request as the router reads it: what is percent-encoded for nothing is the same path (RFC 3986, section 6.2.2). */
 function pathOf({ url }: FastifyRequest): string {
-  return decodeURI(url.split('?', 1)[0] as string);
+  return decodeURI(url.replace(ABSOLUTE, '').split('?', 1)[0] as string);
 }
 
 /** A path that exists under other methods says which (405). */
@@ -181,11 +185,22 @@ async function identify(request: FastifyRequest, tokens: Tokens, rate: Rate | nu
   }
 }
 
-/** RFC 9112, section 3.2: one Host, and no other that a proxy might have believed instead. */
-function assertOneHost({ raw: { rawHeaders, httpVersion } }: FastifyRequest): void {
-  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host').length;
-  if (hosts > 1) throw malformed("L'en-tête Host n'est donné qu'une fois.");
-  if (hosts === 0 && httpVersion === '1.1') throw malformed("L'en-tête Host est obligatoire.");
+/** What says who asks, and whom: a proxy might have believed the other of two. */
+const GIVEN_ONCE = ['Host', 'Authorization', 'Content-Type'];
+
+/** RFC 3986, section 3.2.2, with a port; no user, no space. */
+const HOST = /^(\[[\da-f:.]+\]|[\w.!~*'()%$&+,;=-]+)(:\d{0,5})?$/i;
+
+/** The host that is asked for. @throws 400 when there is none, or two (RFC 9112, section 3.2) */
+function hostOf({ raw: { rawHeaders, httpVersion, url = '' } }: FastifyRequest): string {
+  const names = rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
+  for (const name of GIVEN_ONCE)
+    if (names.indexOf(name.toLowerCase()) !== names.lastIndexOf(name.toLowerCase()))
+      throw malformed(`L'en-tête ${name} n'est donné qu'une fois.`);
+  const at = names.indexOf('host');
+  if (at < 0 && httpVersion === '1.1') throw malformed("L'en-tête Host est obligatoire.");
+  // A target that names its host counts, whatever the header says.
+  return ABSOLUTE.exec(url)?.[1] ?? (at < 0 ? '' : (rawHeaders[2 * at + 1] ?? ''));
 }
 
 /** JSON only, in valid UTF-8: bytes that are none would be replaced, and a fact recorded that nobody wrote. */
