@@ -111,6 +111,10 @@ describe('Un dossier emporté', () => {
     for (const one of withheld) expect(Object.keys(one)).toEqual(['hash', 'revision', 'withheld']);
     for (const secret of ['À revoir en septembre', 'Revu.', 'Sans objet', '"type":"j3.avis-rendu"'])
       expect([secret, theirs.includes(secret), text.includes(secret)]).toEqual([secret, false, true]);
+    // Ni la valeur ni la présence de ce que les faits tus écriront ne se devine : leur sel n'est pas là, et le rejeu aboutit.
+    const [opening] = (JSON.parse(theirs) as Bundle).facts as Extract<Bundle['facts'][number], { salt: string }>[];
+    expect(Object.keys(opening!.digests!)).toEqual(['avis', 'constats', 'enquete', 'faits', 'griefs']);
+    expect([theirs.includes('"contextSalt":'), text.includes('"contextSalt":')]).toEqual([false, true]);
     const report = verified(theirs);
     expect(report).toMatchObject({ ok: true, trusted: true, facts: 41 });
     const [first] = withheld as { revision: number }[];
@@ -280,6 +284,9 @@ describe(`Ce qui y est changé se voit (graine ${seed}, reprise par JALON_SEED)`
     ['un fait sans sa preuve', ({ proofs }) => proofs.pop(), 'arbre', null],
     ['la preuve d’un autre fait', ({ proofs }) => proofs.splice(7, 1, proofs[8]!), 'arbre', 7],
     ['une preuve raccourcie', ({ proofs }) => proofs[7]!.hashes.pop(), 'arbre', 7],
+    ['le sel du contexte', ({ facts }) => Object.assign(facts[0]!, { contextSalt: '0'.repeat(32) }), 'contenus', 0],
+    ['le sel du contexte ôté', ({ facts }) => Reflect.deleteProperty(facts[0]!, 'contextSalt'), 'contenus', 0],
+    ['des empreintes à sa place', ({ facts }) => veiled(facts[0]!, 'f'.repeat(64)), 'rejeu', 0],
     ['un contenu donné pour effacé', ({ facts }) => replace(facts, 7, 'erased'), 'contenus', 7],
     ['un contenu donné pour effaçable', ({ facts }) => Object.assign(facts[0]!, { erasable: true }), 'contenus', 0],
     ['un nom', ({ names }) => Object.assign(names[0]!, { name: 'Quelqu’un d’autre' }), 'noms', null],
@@ -354,6 +361,11 @@ describe(`Ce qui y est changé se voit (graine ${seed}, reprise par JALON_SEED)`
 });
 
 /** A fact that is shown, given for one that is not, or whose payload is not. */
+function veiled(opening: Bundle['facts'][number], avis: string): void {
+  Reflect.deleteProperty(opening, 'contextSalt');
+  Object.assign(opening, { digests: { avis } });
+}
+
 function replace(facts: Bundle['facts'], revision: number, by: 'erased' | 'withheld'): void {
   const shown = facts[revision]!;
   if (!('envelope' in shown)) throw new Error(`Fact ${revision} is withheld.`);

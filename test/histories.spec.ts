@@ -15,7 +15,7 @@ function streamsOf(file: URL): Map<string, NewEvent[]> {
   return streams;
 }
 
-function factOf({ envelope, data, salt }: NewEvent): RecordedFact {
+function factOf({ envelope, data, salt, contextSalt }: NewEvent): RecordedFact {
   const { name: _, ...actor } = envelope.actor;
   const { id, type, effectiveAt, recordedAt, lookups = {}, target, workflow } = envelope;
   const dossier = envelope.stream.slice('dossier-'.length);
@@ -24,6 +24,7 @@ function factOf({ envelope, data, salt }: NewEvent): RecordedFact {
     workflow: workflow as RecordedFact['workflow'],
     ...(target === undefined ? {} : { target }),
     ...(salt === undefined ? {} : { salt }),
+    ...(contextSalt === undefined ? {} : { contextSalt }),
   };
 }
 

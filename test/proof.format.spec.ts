@@ -62,6 +62,7 @@ async function example(): Promise<string> {
       dossier: id,
       events,
       isWithheld: () => false,
+      isContextSaltTold: true,
       directory,
       find,
       definitionOf: () => files,

@@ -22,15 +22,18 @@ export const payloadHash = (salt: string, data: unknown) => salted(salt, canonic
 export const hashOf = (envelope: Envelope) => sha256(canonical(envelope));
 
 /** The hash of the state that a history leads to. */
-export function stateHashOf({ snapshot, workflow, salts }: Situation): string {
+export function stateHashOf({ snapshot, workflow, salts, contextSalt }: Situation): string {
   const plain = (member: string, content: unknown) => {
     if (!workflow.keyed.has(member) || content === null) return sha256(canonical(content));
     const entries = Object.entries(content as object).map(([key, entry]) => [key, sha256(canonical(entry))]);
     return sha256(canonical(Object.fromEntries(entries)));
   };
-  const members = Object.entries(snapshot.context as object).map(([member, content]) => {
-    const digest = plain(member, content);
-    const salt = salts[member];
+  const context = snapshot.context as Record<string, unknown>;
+  const names = new Set([...Object.keys(context), ...(contextSalt === undefined ? [] : workflow.withheldMembers)]);
+  const members = [...names].map((member) => {
+    const content = context[member];
+    const digest = content === undefined ? sha256('') : plain(member, content);
+    const salt = salts[member] ?? (workflow.withheldMembers.has(member) ? contextSalt : undefined);
     return [member, salt === undefined ? digest : sha256(canonical({ digest, salt }))];
   });
   return sha256(canonical({ value: snapshot.value, context: Object.fromEntries(members) }));

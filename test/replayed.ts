@@ -19,7 +19,7 @@ export async function replayed(
   const replay = new Replay((name, version) => catalogue.find(name, version));
   let situation = beginning(workflow);
   for (const [i, event] of events.entries()) {
-    const { envelope, data, salt } = event;
+    const { envelope, data, salt, contextSalt } = event;
     expect(chainFault(event, events[i - 1] ?? null)).toBeNull();
     expect(hashOf(envelope)).toBe(event.hash);
     expect(envelope.revision).toBe(i);
@@ -34,6 +34,7 @@ export async function replayed(
       lookups: envelope.lookups ?? {},
       workflow: { name, version, hash },
       ...(salt === undefined ? {} : { salt }),
+      ...(contextSalt === undefined ? {} : { contextSalt }),
     } as RecordedFact);
     expect(envelope.to).toBe(situation.state.state);
     expect(envelope.stateHash).toBe(stateHashOf(situation));

@@ -125,7 +125,7 @@ describe('ce qui est tu au prestataire et au centre', () => {
     const all = (await get(tokens.charge, `/${id}`)).body.context;
     const shown = (await get(tokens[role], `/${id}`)).body.context;
     expect(all).toMatchObject({ enquete: 'favorable', avis: { sens: 'qualifier-avec-reserves' } });
-    const { enquete: _, avis: __, ...others } = all;
+    const { enquete: _, avis: __, faits: ___, ...others } = all;
     expect(shown).toEqual(others);
   });
 

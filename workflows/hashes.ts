@@ -4,11 +4,11 @@
  */
 export const hashes = {
   'secnumcloud/v1': {
-    hash: '6e833c22284571304f2fe78b5b40562db0bc272771b51044d241aaaad79c1c8d',
+    hash: 'dab2e84acaff7538a256a2a344266e63d9cf58c02af3ff98e211f5b921b9fde5',
     files: {
       'context.ts': '6e1e13e315564ecc8a39e4700ef434e4354dac09991e68d4582c71e3ff88c525',
       'expected.ts': 'a52f6c16e81f2fc2914374082b2bed167b9f6fdb23a050ee57e85820ee80ceba',
-      'facts.ts': '5536e625bc0b6334f059dab3cd651efceadf20e1ba53fab160e5d83404ebd2ab',
+      'facts.ts': '4229f27ec1cec604f3ea41c9496c318e352973838a6eb156beb4df656af7ef54',
       'machine.ts': 'ef4fdad7a029dbb1973b9a59c0433d51e4fceed48e819362a7c25794cc181165',
       'pays.ts': '6ea3b66fd64221d80f78b615be75ba18faca0e2827971816036fc5991ad929ec',
       'phrases.ts': '9f2339dabccfb0037984f9370a8ce114f08557c3e338894a099805fe8d9a9ab9',

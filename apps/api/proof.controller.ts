@@ -123,13 +123,14 @@ export class ProofController {
     const records = await this.#erasuresOf(placed.filter(({ isWithheld }) => !isWithheld));
     const erasures = records.map(({ envelope, position, hash }) => ({ id: envelope.id, position, hash }));
     const { proofs, checkpoint } = await proving.prover.inclusions([...placed, ...erasures]);
-    const { events, isWithheld } = await stored.open(accesses.recorder(request));
+    const { events, isWithheld, isContextSaltTold } = await stored.open(accesses.recorder(request));
     reply.type('application/vnd.jalon.bundle+json; charset=utf-8');
     reply.header('content-disposition', `attachment; filename="dossier-${id}.bundle.json"`);
     return makeBundle({
       dossier: id,
       events,
       isWithheld,
+      isContextSaltTold,
       directory,
       find: (name, version) => catalogue.find(name, version),
       definitionOf,

@@ -571,7 +571,7 @@ const answers: Record<string, JsonSchema> = {
       abandons: { ...yes, description: 'Met fin au dossier à la demande du demandeur' },
       withheldFrom: listOf(words(ROLES)),
       publicFields: listOf(text()),
-      writes: listOf(text('Ce que lui seul écrit dans le contexte')),
+      writes: listOf(text('Ce qui parle de lui dans le contexte')),
       announces: object({ jalon: text(), periode: text() }),
       deadlines: listOf(
         object(

@@ -1,4 +1,4 @@
-import { confidentialMembers, Sealed, type Shown } from '@jalon/flow';
+import { confidentialMembers, hiddenMembers, Sealed, type Shown } from '@jalon/flow';
 import type { DirectoryReader, StoredEvent } from '@jalon/journal';
 import type { Caller } from './caller.ts';
 import type { Dossier, Dossiers } from './dossiers.ts';
@@ -19,8 +19,13 @@ export type ReplayedStep = PastView & { event: FactView };
 /** What answers an accepted fact: the dossier as it left it, and the fact. */
 export type Advanced = { view: DossierView; event: FactView };
 
-/** The facts of a dossier as they are stored, and which of them are withheld from the reader. */
-export type StoredFacts = { events: StoredEvent[]; isWithheld: (event: StoredEvent) => boolean };
+/** The facts of a dossier as they are stored, and what of them is withheld from the reader. */
+export type StoredFacts = {
+  events: StoredEvent[];
+  isWithheld: (event: StoredEvent) => boolean;
+  /** Whether the reader may know the opening's salt of the context: nothing can be withheld from them. */
+  isContextSaltTold: boolean;
+};
 
 /** Where a fact lies, whether it is withheld from the reader, and whether its payload lies in the directory. */
 export type PlacedFact = { id: string; position: bigint; hash: string; isWithheld: boolean; isApart: boolean };
@@ -120,7 +125,8 @@ export class Disclosure {
     for await (const event of this.#parts.dossiers.events(this.id, { to: this.revision })) events.push(event);
     const isWithheld = ({ envelope }: StoredEvent) => isWithheldFact(this.#dossier, envelope.id, this.seeing);
     const { id: dossier, seeing, revision } = this;
-    return new Sealed({ events, isWithheld }, { what: 'bundle', dossier, seeing, revision }, () =>
+    const isContextSaltTold = hiddenMembers(this.#dossier.workflow, seeing).size === 0;
+    return new Sealed({ events, isWithheld, isContextSaltTold }, { what: 'bundle', dossier, seeing, revision }, () =>
       events.map((event) => ({
         id: event.envelope.id,
         position: event.position,

@@ -37,8 +37,10 @@ export function streamOf(id: string): string {
 }
 
 /** The hash of a situation, as envelopes carry it. */
-export function situationHash({ snapshot, salts, workflow }: Situation): string {
-  return stateHash({ value: snapshot.value, context: snapshot.context as object, keyed: workflow.keyed, salts });
+export function situationHash({ snapshot, salts, contextSalt, workflow }: Situation): string {
+  const { keyed, withheldMembers } = workflow;
+  const { value, context } = snapshot;
+  return stateHash({ value, context: context as object, keyed, salts, withheldMembers, contextSalt });
 }
 
 /**
@@ -215,7 +217,7 @@ export function after(dossier: Dossier, situation: Situation, { envelope, hash, 
 const UNPINNED = { name: 'no workflow', version: 0, hash: '-' };
 
 /** A stored fact as readings take it. */
-function recordedFact(dossier: string, { envelope, data, salt }: StoredEvent): RecordedFact {
+function recordedFact(dossier: string, { envelope, data, salt, contextSalt }: StoredEvent): RecordedFact {
   const { id, type, effectiveAt, recordedAt, actor, lookups = {}, target, workflow = UNPINNED } = envelope;
   const { iss, sub, role, org } = actor;
   return {
@@ -230,5 +232,6 @@ function recordedFact(dossier: string, { envelope, data, salt }: StoredEvent): R
     workflow,
     ...(target === undefined ? {} : { target }),
     ...(salt === undefined ? {} : { salt }),
+    ...(contextSalt === undefined ? {} : { contextSalt }),
   };
 }

@@ -271,6 +271,7 @@ export class Engine {
       keyed: ids.keyed,
       salt: entropy.salt(),
       personSalt: entropy.salt(),
+      ...(before.situation.revision < 0 ? { contextSalt: entropy.salt() } : {}),
       // Never before the previous fact, even when a clock was set back.
       recordedAt: latest(instant.toISOString(), before.last.recordedAt),
       today: parisDate(instant),

@@ -27,6 +27,7 @@ describe('What is stored of an accepted fact', () => {
       revision: 0,
       type: 'demande.deposee',
       dataHash: expect.stringMatching(HASH),
+      contextSaltHash: expect.stringMatching(HASH),
       actor: {
         iss: demandeur.iss,
         sub: demandeur.sub,
@@ -46,6 +47,8 @@ describe('What is stored of an accepted fact', () => {
     });
     expect(event.data).toEqual({ demandeur: 'Ateliers du Faou', objet: 'Un quai' });
     expect(event.salt).toMatch(/^[0-9a-f]{32}$/);
+    expect(event.contextSalt).toMatch(/^[0-9a-f]{32}$/);
+    expect(event.contextSalt).not.toBe(event.salt);
     expect(event.digest).toBeUndefined();
     // What the caller was answered is what the journal gives back.
     expect(await office.stored(dossier.id)).toEqual([{ ...event }]);
@@ -118,6 +121,7 @@ describe('A history, computed again from the description of its format', () => {
         data,
         lookups: envelope.lookups ?? {},
         ...(event.salt === undefined ? {} : { salt: event.salt }),
+        ...(event.contextSalt === undefined ? {} : { contextSalt: event.contextSalt }),
       });
       expect(envelope.to).toBe(situation.state.state);
       expect(envelope.stateHash).toBe(stateHashOf(situation));

@@ -7,6 +7,7 @@ import {
   type Envelope,
   type ErasablePayload,
   FORMAT,
+  hashOfContextSalt,
   JournalUnavailable,
   type NewEvent,
   type Person,
@@ -26,6 +27,8 @@ export type Circumstances = {
   /** Fresh salts: the payload's, and the one that a person new to the directory gets. */
   salt: string;
   personSalt: string;
+  /** The salt that an opening keeps for what withheld facts will write. */
+  contextSalt?: string;
   recordedAt: string;
   today: CalendarDate;
   role: string;
@@ -55,6 +58,7 @@ export function asHappening({ id: dossier, workflow }: Dossier, { proposal, call
     workflow: { name: workflow.name, version: workflow.version, hash: workflow.hash },
     ...(now.target === undefined ? {} : { target: now.target }),
     ...(now.erasable ? {} : { salt: now.salt }),
+    ...(now.contextSalt === undefined ? {} : { contextSalt: now.contextSalt }),
   };
 }
 
@@ -94,6 +98,7 @@ export async function asEvent(
     revision: next.revision,
     type: fact.type,
     dataHash: dataHash(salt, data),
+    ...(now.contextSalt === undefined ? {} : { contextSaltHash: hashOfContextSalt(now.contextSalt) }),
     actor: { ...fact.actor, ...author },
     ...(behalf ? { onBehalfOf: behalf } : {}),
     effectiveAt: fact.effectiveAt,
@@ -112,7 +117,8 @@ export async function asEvent(
     previousHash: next.revision === 0 ? null : dossier.last.hash,
   };
   const digest = now.keyed ? { digest: requestDigest(salt, proposal) } : {};
-  return seal(envelope, erasable ? { data: {}, ...digest } : { data, salt, ...digest });
+  const contextSalt = now.contextSalt === undefined ? {} : { contextSalt: now.contextSalt };
+  return seal(envelope, erasable ? { data: {}, ...digest } : { data, salt, ...contextSalt, ...digest });
 }
 
 /** What a repeated Idempotency-Key is compared by; salted, so that it tells nothing of the payload. */

@@ -52,7 +52,7 @@ export type FactSpec = {
   /** Payload and salt lie in the directory, where they can be destroyed; the machine keeps nothing of them. */
   erasable?: true;
   deadlines?: readonly DeadlineSpec[];
-  /** Roles from which it is withheld, and the members of the context that it alone writes. */
+  /** Roles from which it is withheld, and the members of the context that tell of it. */
   withheldFrom?: readonly string[];
   writes?: readonly string[];
   /** Paths of the payload that may leave by feeds and webhooks; all else stays. */

@@ -8,6 +8,8 @@ export type PastFact = Happening & {
   recordedAt: string;
   /** Salt of its payload; it enters the state hash when the fact is withheld from some. Absent for erasable facts. */
   salt?: string;
+  /** Of an opening: the salt of what withheld facts will write. Absent for who may not know it. */
+  contextSalt?: string;
 };
 
 /** A milestone crossed, on which date, known since when. */
@@ -27,6 +29,8 @@ export type Situation = {
   summary: Readonly<Record<string, string>>;
   /** Member of the context -> salt of the last withheld fact that wrote it. */
   salts: Readonly<Record<string, string>>;
+  /** The salt that the opening keeps for members that no withheld fact wrote yet. */
+  contextSalt?: string;
   /**
    * For each person who corrected a fact: the same history with them as the author of every fact that they recorded or
    * corrected, so that rules on authors hold for whoever had a hand in it. No part of the state.
@@ -83,6 +87,7 @@ export function fold(situation: Situation, past: PastFact): Situation {
 
   const jalon = crossing(situation, fact);
   const { effectiveAt, recordedAt } = past;
+  const contextSalt = situation.contextSalt ?? past.contextSalt;
   return {
     workflow,
     snapshot,
@@ -92,6 +97,7 @@ export function fold(situation: Situation, past: PastFact): Situation {
     crossed: jalon ? [...situation.crossed, { jalon, effectiveAt, recordedAt }] : situation.crossed,
     summary: fact.summary ? { ...situation.summary, ...summaryOf(fact, past.data) } : situation.summary,
     salts: fact.writes && past.salt ? withSalt(situation.salts, fact.writes, past.salt) : situation.salts,
+    ...(contextSalt === undefined ? {} : { contextSalt }),
     ...(situation.shadows ? { shadows: situation.shadows.map((shadow) => fold(shadow, past)) } : {}),
   };
 }

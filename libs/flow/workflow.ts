@@ -117,6 +117,8 @@ export type Workflow = Omit<WorkflowSpec, 'facts' | 'keyed'> & {
   /** Those of the machine, then the three beside it: rectification, annulment, change of version. */
   facts: ReadonlyMap<string, Fact>;
   keyed: ReadonlySet<string>;
+  /** Members of the context that facts withheld from some write. */
+  withheldMembers: ReadonlySet<string>;
   /** Types of facts on which everything before them rests: they cross a milestone, may end the dossier, or are declared so. */
   decisions: ReadonlySet<string>;
   /** By state string; the state before the opening, from which no dossier is shown, is `null`. */
@@ -260,7 +262,10 @@ export function defineWorkflow(spec: WorkflowSpec): Workflow {
     if (!used.has(guard)) fail(`there is a sentence for « ${guard} », which guards nothing`);
     remembered(`the rule ${guard}`, reads);
   }
-  return { ...spec, facts, keyed: new Set(spec.keyed), states, decisions: decisionsAmong(spec.facts, states) };
+  const withheld = spec.facts.filter(({ withheldFrom = [] }) => withheldFrom.length > 0);
+  const withheldMembers = new Set(withheld.flatMap(({ writes = [] }) => writes));
+  const decisions = decisionsAmong(spec.facts, states);
+  return { ...spec, facts, keyed: new Set(spec.keyed), withheldMembers, states, decisions };
 }
 
 function decisionsAmong(facts: readonly Fact[], states: Workflow['states']): ReadonlySet<string> {

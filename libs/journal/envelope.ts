@@ -30,6 +30,8 @@ export type Envelope = {
   type: string;
   /** SHA-256(salt ‖ canonical JSON of the payload). */
   dataHash: string;
+  /** SHA-256 of the salt that an opening keeps for what withheld facts will write in the context. */
+  contextSaltHash?: string;
   actor: RecordedActor;
   onBehalfOf?: RecordedBehalf;
   /** Date on which it is true in the world (YYYY-MM-DD, Europe/Paris). */
@@ -57,6 +59,8 @@ export type NewEvent = {
   hash: string;
   data: Record<string, unknown>;
   salt?: string;
+  /** Of an opening: the salt of what withheld facts will write in the context, told to nobody from whom they are withheld. */
+  contextSalt?: string;
   /** Digest of the request that proposed it, to recognise the same Idempotency-Key with another body. */
   digest?: string;
 };
@@ -73,6 +77,11 @@ export function dataHash(salt: string, data: unknown): string {
   return saltedHash(salt, canonicalJson(data));
 }
 
+/** contextSaltHash of a salt. */
+export function hashOfContextSalt(contextSalt: string): string {
+  return saltedHash(contextSalt, '');
+}
+
 /** The fact's hash: SHA-256 of the RFC 8785 canonical JSON of its hashed members. */
 export function envelopeHash(envelope: Envelope): string {
   return sha256(canonicalJson(envelope));
@@ -82,7 +91,10 @@ export function envelopeHash(envelope: Envelope): string {
  * What is wrong with the payload that lies beside an envelope, or null. Without a salt it lies in the directory, and here is
  * nothing; whether that may be so is declared of the fact, which is not known here.
  */
-export function payloadFault({ envelope, data, salt }: NewEvent): string | null {
+export function payloadFault({ envelope, data, salt, contextSalt }: NewEvent): string | null {
+  const { contextSaltHash } = envelope;
+  if ((contextSalt === undefined ? undefined : hashOfContextSalt(contextSalt)) !== contextSaltHash)
+    return 'the salt of the context does not have the recorded hash';
   if (salt === undefined) return isNothing(data) ? null : 'there is a payload, and no salt to prove it by';
   if (typeof salt !== 'string' || dataHash(salt, data) !== envelope.dataHash)
     return 'the payload does not have the recorded hash';
@@ -93,7 +105,7 @@ export function payloadFault({ envelope, data, salt }: NewEvent): string | null 
 export function vouched(event: StoredEvent): StoredEvent {
   const fault = payloadFault(event);
   if (fault === null) return event;
-  const { salt: _, ...beside } = event;
+  const { salt: _, contextSalt: __, ...beside } = event;
   return { ...beside, data: {}, fault };
 }
 

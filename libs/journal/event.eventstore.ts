@@ -19,6 +19,7 @@ type Metadata = Omit<Envelope, 'id' | 'stream' | 'revision' | 'type' | 'correlat
   $causationId?: string;
   hash: string;
   salt?: string;
+  contextSalt?: string;
   digest?: string;
 };
 
@@ -29,7 +30,7 @@ type Metadata = Omit<Envelope, 'id' | 'stream' | 'revision' | 'type' | 'correlat
  */
 export function toEventStore(stream: string, events: readonly NewEvent[]): EventData[] {
   let bytes = 0;
-  const made = events.map(({ envelope, hash, data, salt, digest }) => {
+  const made = events.map(({ envelope, hash, data, salt, contextSalt, digest }) => {
     const { id, stream: _, revision, type, correlationId, causationId, ...members } = envelope;
     if (!UUID.test(id)) throw new TypeError(`The id of an event must be a lower-case UUID, not ${id}.`);
     const metadata: Metadata = {
@@ -38,6 +39,7 @@ export function toEventStore(stream: string, events: readonly NewEvent[]): Event
       ...(causationId !== undefined && { $causationId: causationId }),
       hash,
       ...(salt !== undefined && { salt }),
+      ...(contextSalt !== undefined && { contextSalt }),
       ...(digest !== undefined && { digest }),
     };
     // The server counts a character of the type as two bytes.
@@ -59,7 +61,7 @@ export function toFact(recorded: Recorded): StoredEvent | null {
   if (!isOurs(metadata)) return null;
   const data = parsed(recorded.data);
   if (typeof data !== 'object' || data === null) return null;
-  const { $correlationId, $causationId, hash, salt, digest, format, ...members } = metadata;
+  const { $correlationId, $causationId, hash, salt, contextSalt, digest, format, ...members } = metadata;
   const envelope: Envelope = {
     format,
     id,
@@ -75,6 +77,7 @@ export function toFact(recorded: Recorded): StoredEvent | null {
     hash,
     data: data as Record<string, unknown>,
     ...(salt !== undefined && { salt }),
+    ...(contextSalt !== undefined && { contextSalt }),
     ...(digest !== undefined && { digest }),
     position: positionOf(recorded),
   });

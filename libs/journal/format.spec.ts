@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { canonicalJson, saltedHash } from './canonical.ts';
-import { dataHash, type Envelope, type NewEvent, seal } from './envelope.ts';
+import { dataHash, type Envelope, hashOfContextSalt, type NewEvent, seal } from './envelope.ts';
 import { DIRECTORY, JOURNAL } from './folder.sqlite.ts';
 import { openSqliteJournal } from './open.sqlite.ts';
 import { temporaryFolder } from './sample.process.ts';
@@ -19,6 +19,8 @@ const FOUND = {
   context: { perimetre: ['IaaS'], constats: { 'C-1': { exigence: '9.2.a', gravite: 'majeur' } } },
   keyed: new Set(['constats']),
   salts: { constats: SALTS[1] },
+  withheldMembers: new Set(['constats', 'avis']),
+  contextSalt: '303132333435363738393a3b3c3d3e3f',
 };
 
 /** Two facts with fixed ids, instants and salts. */
@@ -47,10 +49,11 @@ function exampleFacts(): [NewEvent, NewEvent] {
     recordedAt: '2026-01-12T09:30:00.000Z',
     from: null,
     to: 'candidature.deposee',
-    stateHash: stateHash({ ...FOUND, value: { candidature: 'deposee' }, context: { perimetre: ['IaaS'] } }),
+    contextSaltHash: hashOfContextSalt(FOUND.contextSalt),
+    stateHash: stateHash({ ...FOUND, value: { candidature: 'deposee' }, context: { perimetre: ['IaaS'] }, salts: {} }),
     previousHash: null,
   };
-  const deposited = seal(first, { data: opening, salt: SALTS[0] });
+  const deposited = seal(first, { data: opening, salt: SALTS[0], contextSalt: FOUND.contextSalt });
   const finding = { constat: 'C-1', exigence: '9.2.a', gravite: 'majeur' };
   const second: Envelope = {
     ...common,
@@ -82,7 +85,7 @@ function generated(): Record<string, string> {
     block('text', canonicalJson(data)),
     `\`dataHash\` = H(salt ‖ that text) = \`${envelope.dataHash}\``,
   ]);
-  const { context, salts } = FOUND;
+  const { context, salts, contextSalt } = FOUND;
   return {
     tables: block('sql', `-- journal.db\n${sql(JOURNAL.schema)}\n\n-- personnes.db\n${sql(DIRECTORY.schema)}`),
     example: [
@@ -90,7 +93,7 @@ function generated(): Record<string, string> {
       '### Name of the actor',
       `The directory holds name \`${NAME.name}\` and salt \`${NAME.salt}\`; H(salt ‖ name) = \`${saltedHash(NAME.salt, NAME.name)}\``,
       '### State hash of fact 1',
-      `The workflow declares \`constats\` keyed, and its last writer was a withheld fact of salt \`${salts.constats}\`. From the state`,
+      `The workflow declares \`constats\` keyed, and its last writer was a withheld fact of salt \`${salts.constats}\`; withheld facts will write \`avis\`, for which fact 0 keeps the salt \`${contextSalt}\`, of \`contextSaltHash\` \`${hashOfContextSalt(contextSalt)}\`. From the state`,
       block('text', canonicalJson({ value: FOUND.value, context })),
       `\`stateHash\` = \`${stateHash(FOUND)}\``,
     ].join('\n\n'),
@@ -151,7 +154,8 @@ describe('FORMAT.md', () => {
 
     const entry = sha256('{"exigence":"9.2.a","gravite":"majeur"}');
     const constats = sha256(`{"digest":"${sha256(`{"C-1":"${entry}"}`)}","salt":"${SALTS[1]}"}`);
-    const context = `{"constats":"${constats}","perimetre":"${sha256('["IaaS"]')}"}`;
+    const avis = sha256(`{"digest":"${sha256('')}","salt":"${FOUND.contextSalt}"}`);
+    const context = `{"avis":"${avis}","constats":"${constats}","perimetre":"${sha256('["IaaS"]')}"}`;
     expect(JSON.parse(envelope1 ?? '').stateHash).toBe(sha256(`{"context":${context},"value":{"j2":"audits"}}`));
   });
 

@@ -93,7 +93,10 @@ export class SqliteJournal implements Journal {
 
 function appendRequest(stream: string, expected: number, events: readonly NewEvent[]): AppendRequest {
   const request: AppendRequest = [stream, expected];
-  for (const { envelope, hash, data, salt, digest } of events)
-    request.push(envelope.id, envelope.type, jsonText(data), JSON.stringify({ envelope, hash, salt, digest }));
+  for (const { envelope, data, ...beside } of events) {
+    const { hash, salt, contextSalt, digest } = beside;
+    const meta = JSON.stringify({ envelope, hash, salt, contextSalt, digest });
+    request.push(envelope.id, envelope.type, jsonText(data), meta);
+  }
   return request;
 }

@@ -1,13 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { canonicalJson, sha256 } from './canonical.ts';
-import { type HashedState, stateHash } from './state-hash.ts';
+import { type HashedState, saltedDigests, stateHash } from './state-hash.ts';
 
 const state = (context: object, more: Partial<HashedState> = {}): HashedState => ({
   value: { j2: 'audits' },
   context,
   keyed: new Set(['constats']),
   salts: {},
+  withheldMembers: new Set(),
   ...more,
 });
 
@@ -38,6 +39,28 @@ describe('A state hash', () => {
         expect(stateHash(one)).toBe(naive(one));
       }),
     );
+  });
+
+  test('hides what withheld facts will write, and whether they did, from who has not the salt of the opening', () => {
+    const contextSalt = '0b'.repeat(16);
+    const withheldMembers = new Set(['avis', 'constats']);
+    const own = '0a'.repeat(16);
+    const salted = (text: string, salt = contextSalt) => sha256(`{"digest":"${sha256(text)}","salt":"${salt}"}`);
+    const opened = state({ n: 1, constats: {} }, { withheldMembers, contextSalt });
+    const expected = `{"context":{"avis":"${salted('')}","constats":"${salted('{}')}","n":"${sha256('1')}"},"value":{"j2":"audits"}}`;
+    expect(stateHash(opened)).toBe(sha256(expected));
+
+    const digests = saltedDigests(opened);
+    expect(digests).toEqual({ avis: salted(''), constats: salted('{}') });
+    // Who has the digests in place of the salt reaches the same hash, whatever they believe to be there.
+    expect(stateHash(state({ n: 1, avis: 'guessed' }, { withheldMembers, digests }))).toBe(stateHash(opened));
+
+    const written = state(
+      { n: 1, avis: 'rendu', constats: {} },
+      { withheldMembers, contextSalt, salts: { avis: own } },
+    );
+    expect(saltedDigests(written)).toEqual({ constats: salted('{}') });
+    expect(stateHash(written)).toBe(sha256(expected.replace(salted(''), salted('"rendu"', own))));
   });
 
   test('changes with the value, any member, any entry and any salt', () => {

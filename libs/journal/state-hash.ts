@@ -9,6 +9,12 @@ export type HashedState = {
   keyed: ReadonlySet<string>;
   /** Members written by withheld facts -> the salt of the last such fact, so that they cannot be guessed. */
   salts: Readonly<Record<string, string>>;
+  /** Members that withheld facts write: salted by the opening until such a fact brings its own salt. */
+  withheldMembers: ReadonlySet<string>;
+  /** The salt that the opening keeps for them; absent for who may not know it, and in a dossier that has none. */
+  contextSalt?: string | undefined;
+  /** In place of that salt, for who may not know it: the salted digests of these members. */
+  digests?: Readonly<Record<string, string>> | undefined;
 };
 
 const digests = new WeakMap<object, string>();
@@ -51,18 +57,36 @@ function digestsJson(sortedKeys: readonly string[], digestOf: (key: string) => s
   return text === '' ? '{}' : `${text}}`;
 }
 
+/** What stands for an absent member that withheld facts write: whether it is there must not show either. */
+const ABSENT = sha256('');
+
 /** The lower-case hex SHA-256 that binds a fact to the exact state it led to. Replay under any later build must reach it. */
-export function stateHash({ value, context, keyed, salts }: HashedState): string {
-  const members = context as Readonly<Record<string, unknown>>;
-  const memberDigest = (member: string) => {
-    const content = members[member];
-    const isMap = keyed.has(member) && typeof content === 'object' && content !== null;
-    const plain = isMap ? keyedDigest(content as Record<string, unknown>) : digest(content);
-    const salt = salts[member];
-    return salt === undefined ? plain : sha256(`{"digest":"${plain}","salt":"${salt}"}`);
-  };
+export function stateHash(state: HashedState): string {
+  const members = state.context as Readonly<Record<string, unknown>>;
+  const isSalted = state.contextSalt !== undefined || state.digests !== undefined;
   // As in JSON, a member that is undefined is absent.
   const present = Object.keys(members).filter((member) => members[member] !== undefined);
+  const names = isSalted ? [...new Set([...present, ...state.withheldMembers])] : present;
   // Sorted as RFC 8785 sorts: by UTF-16 code units, as `sort` does; « context » comes before « value ».
-  return sha256(`{"context":${digestsJson(present.sort(), memberDigest)},"value":${canonicalJson(value)}}`);
+  const context = digestsJson(names.sort(), (member) => memberDigest(state, member));
+  return sha256(`{"context":${context},"value":${canonicalJson(state.value)}}`);
+}
+
+/** The digests that hide, in a state hash, what withheld facts will write: of the members that still have the opening's salt. */
+export function saltedDigests(state: HashedState): Record<string, string> {
+  const awaiting = [...state.withheldMembers].filter((member) => state.salts[member] === undefined);
+  return Object.fromEntries(awaiting.sort().map((member) => [member, memberDigest(state, member)]));
+}
+
+function memberDigest(state: HashedState, member: string): string {
+  const { context, keyed, salts, withheldMembers, contextSalt, digests } = state;
+  const awaits = withheldMembers.has(member) && salts[member] === undefined;
+  const told = awaits ? digests?.[member] : undefined;
+  if (told !== undefined) return told;
+  const content = (context as Readonly<Record<string, unknown>>)[member];
+  const isMap = keyed.has(member) && typeof content === 'object' && content !== null;
+  const plain =
+    content === undefined ? ABSENT : isMap ? keyedDigest(content as Record<string, unknown>) : digest(content);
+  const salt = awaits ? contextSalt : salts[member];
+  return salt === undefined ? plain : sha256(`{"digest":"${plain}","salt":"${salt}"}`);
 }

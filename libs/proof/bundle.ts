@@ -1,6 +1,7 @@
 import type { FindWorkflow } from '@jalon/flow';
 import { askedOf, canonicalJson, type DirectoryReader, type Envelope, type StoredEvent } from '@jalon/journal';
 import type { BundledFact } from './bundled-fact.ts';
+import { digestsOf, type HeldFact } from './history.ts';
 import { type Jwk, jwkOf } from './keys.ts';
 import type { Inclusion } from './prover.ts';
 import type { Seal, StoredCheckpoint, StoredKey } from './store.ts';
@@ -43,6 +44,8 @@ export type BundleParts = {
   /** Every fact of the dossier, in order. */
   events: readonly StoredEvent[];
   isWithheld: (event: StoredEvent) => boolean;
+  /** Whether the opening's salt of the context is told: to those from whom nothing can be withheld. */
+  isContextSaltTold: boolean;
   directory: DirectoryReader;
   find: FindWorkflow;
   definitionOf: DefinitionOf;
@@ -59,17 +62,35 @@ export type BundleParts = {
  * @throws DirectoryUnavailable when names or erasable payloads are not at hand, which would seem erased
  */
 export async function makeBundle(parts: BundleParts): Promise<string> {
-  const { dossier, events, isWithheld, directory, find, definitionOf, proofs, erasures, checkpoint, keys, seal } =
-    parts;
+  const {
+    dossier,
+    events,
+    isWithheld,
+    isContextSaltTold,
+    directory,
+    find,
+    definitionOf,
+    proofs,
+    erasures,
+    checkpoint,
+    keys,
+    seal,
+  } = parts;
   const shown = new Set(events.filter((event) => !isWithheld(event)));
   const asked = askedOf(shown);
   const names = await directory.openings(asked.names);
   const facts: BundledFact[] = [];
-  for (const event of events) {
-    const { envelope, hash, data, salt } = event;
+  const digests = isContextSaltTold ? [] : digestsBeforeWithheld(events, shown, find);
+  for (const [i, event] of events.entries()) {
+    const { envelope, hash, data, salt, contextSalt } = event;
     if (!shown.has(event)) facts.push({ revision: envelope.revision, hash, withheld: true });
-    else if (salt !== undefined) facts.push({ envelope, hash, data, salt });
-    else {
+    else if (salt !== undefined) {
+      const told = isContextSaltTold && contextSalt !== undefined ? { contextSalt } : {};
+      const changed = digests[i];
+      // The opening says that digests stand for its salt, even where they are none.
+      const hidden = changed && (i === 0 || Object.keys(changed).length > 0) ? { digests: changed } : {};
+      facts.push({ envelope, hash, data, salt, ...told, ...hidden });
+    } else {
       const kept = await directory.payload(envelope.id);
       facts.push(
         kept ? { envelope, hash, data: kept.data, salt: kept.salt, erasable: true } : { envelope, hash, erased: true },
@@ -91,6 +112,23 @@ export async function makeBundle(parts: BundleParts): Promise<string> {
     summary,
   };
   return canonicalJson({ ...unsealed, seal: await seal(canonicalJson(unsealed)) });
+}
+
+/** What a replay without the opening's salt needs, as far as it goes: up to the first withheld fact. */
+function digestsBeforeWithheld(
+  events: readonly StoredEvent[],
+  shown: ReadonlySet<StoredEvent>,
+  find: FindWorkflow,
+): Record<string, string>[] {
+  const end = events.findIndex((event) => !shown.has(event));
+  const before = end < 0 ? events : events.slice(0, end);
+  if (before[0]?.contextSalt === undefined) return [];
+  return digestsOf(before.map(asHeld), find);
+}
+
+function asHeld({ envelope, hash, data, salt, contextSalt }: StoredEvent): HeldFact {
+  const payload = salt === undefined ? {} : { payload: { data, salt } };
+  return { envelope, hash, ...payload, erasable: salt === undefined, ...(contextSalt ? { contextSalt } : {}) };
 }
 
 function proofOf({ leaf, hashes }: Inclusion): Proof {

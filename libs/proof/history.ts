@@ -6,7 +6,16 @@ import {
   type Situation,
   WorkflowUnknown,
 } from '@jalon/flow';
-import { dataHash, type Envelope, envelopeHash, FORMAT, stateHash } from '@jalon/journal';
+import {
+  dataHash,
+  type Envelope,
+  envelopeHash,
+  FORMAT,
+  type HashedState,
+  hashOfContextSalt,
+  saltedDigests,
+  stateHash,
+} from '@jalon/journal';
 
 /** A fact as a verifier holds it. */
 export type HeldFact = {
@@ -14,6 +23,10 @@ export type HeldFact = {
   hash: string;
   /** Absent once it was destroyed. */
   payload?: { data: Record<string, unknown>; salt: string };
+  /** Of an opening: the salt of what withheld facts will write, for who may know it. */
+  contextSalt?: string;
+  /** For who may not: the salted digests of what withheld facts write, where this fact changed them. */
+  digests?: Record<string, string>;
   /** It lies, or lay, in the directory: the machine never keeps anything of it. */
   erasable: boolean;
   /** Why what lies beside the envelope is no payload of it, when that is known already. */
@@ -51,6 +64,7 @@ export class HistoryCheck {
   #previous: { revision: number; hash: string; recordedAt: string } | null = null;
   #situation: Situation | undefined;
   #stop: ReplayStop | undefined;
+  #digests: Readonly<Record<string, string>> | undefined;
   readonly #replay: Replay;
   readonly #followsWorkflow: boolean;
 
@@ -104,7 +118,10 @@ export class HistoryCheck {
       fault('chaine', 'previousHash', "l'empreinte du fait précédent n'est pas celle qui précède");
     else if (intact && envelope.recordedAt < (this.#previous?.recordedAt ?? ''))
       fault('chaine', 'enveloppe', 'enregistré avant le fait précédent');
+    if (fact.digests) this.#digests = { ...this.#digests, ...fact.digests };
     if (unvouched !== undefined) fault('contenus', 'data', unvouched);
+    else if (intact && !isContextSalt(fact, this.#digests))
+      fault('contenus', 'data', "le sel du contexte n'est pas celui qui a été enregistré");
     else if (intact && computed !== undefined && computed !== envelope.dataHash)
       fault('contenus', 'data', "le contenu n'a pas l'empreinte enregistrée");
 
@@ -141,7 +158,7 @@ export class HistoryCheck {
     const replayed: Replayed = {
       from: before?.state.state ?? null,
       to: situation.state.state,
-      stateHash: situationHash(situation),
+      stateHash: stateHash(hashedState(situation, this.#digests)),
       ...(jalon === undefined ? {} : { crosses: jalon }),
     };
     for (const [member, field, label] of REPLAYED)
@@ -172,7 +189,7 @@ export class HistoryCheck {
 }
 
 /** A fact as replay takes it: of what can be erased the machine gets nothing. */
-function recordedFact({ envelope, payload, erasable }: HeldFact): RecordedFact {
+function recordedFact({ envelope, payload, erasable, contextSalt }: HeldFact): RecordedFact {
   const { id, type, stream, effectiveAt, recordedAt, lookups = {}, target } = envelope;
   const { name: _, ...actor } = envelope.actor;
   return {
@@ -187,12 +204,41 @@ function recordedFact({ envelope, payload, erasable }: HeldFact): RecordedFact {
     workflow: envelope.workflow ?? { name: 'aucune', version: 0, hash: '-' },
     ...(target === undefined ? {} : { target }),
     ...(erasable || !payload ? {} : { salt: payload.salt }),
+    ...(contextSalt === undefined ? {} : { contextSalt }),
   };
 }
 
-/** The hash of a situation, as envelopes carry it. */
-function situationHash({ snapshot, salts, workflow }: Situation): string {
-  return stateHash({ value: snapshot.value, context: snapshot.context as object, keyed: workflow.keyed, salts });
+/** Whether the salt of the context is the recorded one, or digests stand in its place. */
+function isContextSalt({ envelope, contextSalt }: HeldFact, digests: object | undefined): boolean {
+  const { contextSaltHash } = envelope;
+  if (contextSalt !== undefined) return digests === undefined && hashOfContextSalt(contextSalt) === contextSaltHash;
+  return contextSaltHash === undefined || digests !== undefined;
+}
+
+/** What the state hash of a situation covers; digests stand for what a salt that is not known hides. */
+function hashedState(situation: Situation, digests?: Readonly<Record<string, string>>): HashedState {
+  const { snapshot, salts, contextSalt, workflow } = situation;
+  const { keyed, withheldMembers } = workflow;
+  const { value, context } = snapshot;
+  return { value, context: context as object, keyed, salts, withheldMembers, contextSalt, digests };
+}
+
+/**
+ * For each fact of a history from the first, up to one that is withheld: the salted digests of what withheld facts write,
+ * where that fact changed them. Who has them reaches every state hash without the opening's salt.
+ * @throws WorkflowUnknown, ReplayBroken
+ */
+export function digestsOf(facts: Iterable<HeldFact>, find: FindWorkflow): Record<string, string>[] {
+  const replay = new Replay(find);
+  let known: Readonly<Record<string, string>> = {};
+  const changes: Record<string, string>[] = [];
+  for (const fact of facts) {
+    const now = saltedDigests(hashedState(replay.next(recordedFact(fact))));
+    const changed = Object.entries(now).filter(([member, digest]) => known[member] !== digest);
+    changes.push(Object.fromEntries(changed));
+    known = now;
+  }
+  return changes;
 }
 
 function newlyCrossed(before: Situation | undefined, { crossed }: Situation): string | undefined {

@@ -393,8 +393,15 @@ function counted(number: number, words: string): string {
 function held(fact: Exclude<BundledFact, { withheld: true }>) {
   const { envelope, hash } = fact;
   if ('erased' in fact) return { envelope, hash, erasable: true };
-  const { data, salt, erasable = false } = fact;
-  return { envelope, hash, payload: { data, salt }, erasable };
+  const { data, salt, erasable = false, contextSalt, digests } = fact;
+  return {
+    envelope,
+    hash,
+    payload: { data, salt },
+    erasable,
+    ...(contextSalt === undefined ? {} : { contextSalt }),
+    ...(digests === undefined ? {} : { digests }),
+  };
 }
 
 function said({ revision, type, field, says }: Fault): string {

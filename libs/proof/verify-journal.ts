@@ -114,7 +114,7 @@ export class StreamsCheck {
   }
 
   async #fact(history: HistoryCheck, erasables: Erasables, event: StoredEvent): Promise<Omit<Fault, 'check'>[]> {
-    const { envelope, hash, data, salt } = event;
+    const { envelope, hash, data, salt, contextSalt } = event;
     const { revision, type, stream } = envelope;
     const erasable = erasables.next(envelope) ?? false;
     const payload = erasable ? await this.source.payload(envelope.id) : salt === undefined ? null : { data, salt };
@@ -124,6 +124,7 @@ export class StreamsCheck {
       hash,
       erasable,
       ...(payload ? { payload } : {}),
+      ...(contextSalt === undefined ? {} : { contextSalt }),
       ...(fault === null ? {} : { fault }),
     });
     if (faults.length > 0) return faults;

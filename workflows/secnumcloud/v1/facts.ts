@@ -421,7 +421,7 @@ export class J2EvaluationReprise {
   by: [CHARGE],
   correctedBy: [CHARGE],
   withheldFrom: INTERNE,
-  writes: ['enquete'],
+  writes: ['enquete', 'faits'],
   publicFields: ['reference'],
 })
 export class J3EnqueteConclue {
@@ -434,7 +434,7 @@ export class J3EnqueteConclue {
   by: [CHEF],
   correctedBy: [CHEF],
   withheldFrom: INTERNE,
-  writes: ['avis'],
+  writes: ['avis', 'faits'],
 })
 export class J3AvisRendu {
   @OneOf(['qualifier', 'qualifier-avec-reserves', 'refuser'], { label: 'Sens' })
@@ -447,7 +447,7 @@ export class J3AvisRendu {
   by: [CHEF],
   correctedBy: [CHEF],
   withheldFrom: INTERNE,
-  writes: ['avis'],
+  writes: ['avis', 'faits'],
 })
 export class J3AvisRetire {
   @Text({ label: 'Motif' }) motif!: string;
@@ -739,6 +739,7 @@ export class DossierCibleAnnoncee {
   free: true,
   erasable: true,
   withheldFrom: INTERNE,
+  writes: ['faits'],
 })
 export class DossierNoteAjoutee {
   @Text({ label: 'Texte' }) texte!: string;

@@ -39,18 +39,18 @@ describe('qui voit quel fait', () => {
 
   test.each(PARTIES)("%s ne voit ni les notes, ni l'enquête, ni l'avis", (role) => {
     expect(retenus(role).toSorted()).toEqual(INTERNES.toSorted());
-    expect(caches(role)).toEqual(['avis', 'enquete']);
+    expect(caches(role)).toEqual(['avis', 'enquete', 'faits']);
   });
 
   test('un système abonné ne voit pas non plus les constats, les griefs et les contrôles', () => {
     expect(retenus('abonne').toSorted()).toEqual([...INTERNES, ...CONFIDENTIELS].toSorted());
-    expect(caches('abonne')).toEqual(['avis', 'constats', 'enquete', 'griefs']);
+    expect(caches('abonne')).toEqual(['avis', 'constats', 'enquete', 'faits', 'griefs']);
   });
 
   test('qui a plusieurs rôles voit ce que voit l’un d’eux', () => {
     expect(retenus('prestataire', 'auditeur')).toEqual([]);
-    expect(caches('abonne', 'prestataire')).toEqual(['avis', 'enquete']);
-    expect(caches('prestataire', 'centre-evaluation')).toEqual(['avis', 'enquete']);
+    expect(caches('abonne', 'prestataire')).toEqual(['avis', 'enquete', 'faits']);
+    expect(caches('prestataire', 'centre-evaluation')).toEqual(['avis', 'enquete', 'faits']);
   });
 });
 
@@ -91,12 +91,12 @@ describe('qui voit quel dossier', () => {
 describe('ce que le contexte laisse voir', () => {
   const { context } = given(...walkToJ3());
 
-  test("au prestataire : tout, sauf l'enquête et l'avis", () => {
+  test("au prestataire : tout, sauf l'enquête, l'avis et le nombre des faits", () => {
     const visible = visibleContext(context, hiddenMembers(secnumcloud, ['prestataire']));
-    expect(Object.keys(context).filter((member) => !(member in visible))).toEqual(['enquete', 'avis']);
+    expect(Object.keys(context).filter((member) => !(member in visible))).toEqual(['faits', 'enquete', 'avis']);
   });
 
-  test('un membre caché n’est écrit que par des faits cachés aux mêmes', () => {
+  test('un membre caché n’est écrit que par des faits cachés aux mêmes, le nombre des faits excepté', () => {
     for (const role of [...PARTIES, 'abonne'])
       for (const member of hiddenMembers(secnumcloud, [role]))
         for (const etat of [...secnumcloud.states.keys()].filter((etat) => etat !== null)) {
@@ -104,7 +104,7 @@ describe('ce que le contexte laisse voir', () => {
           let dossier = given();
           for (const step of way) {
             const apres = dossier.and(step);
-            if (apres.context[member] !== dossier.context[member])
+            if (member !== 'faits' && apres.context[member] !== dossier.context[member])
               expect([step.type, isWithheld(secnumcloud.facts.get(step.type) as Fact, [role])]).toEqual([
                 step.type,
                 true,
