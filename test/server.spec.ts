@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -229,6 +229,20 @@ describe('closing', () => {
     idle.destroy();
     await product.close();
     await start();
+  });
+});
+
+describe('the data folder of a running server', () => {
+  test('is for its owner alone, with all that lies in it', async () => {
+    await call('GET', '/api/checkpoints/latest');
+    const files = readdirSync(folder);
+    expect(files).toEqual(
+      expect.arrayContaining(['journal.db-wal', 'lectures.db', 'livraisons.db', 'preuve.db', 'cle.pem']),
+    );
+    const open = [folder, ...files.map((file) => join(folder, file))].filter(
+      (path) => (statSync(path).mode & 0o077) !== 0,
+    );
+    expect(open).toEqual([]);
   });
 });
 

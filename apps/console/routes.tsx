@@ -36,13 +36,15 @@ const screens: RouteObject[] = [
   { path: '/accessibilite', lazy: () => import('./accessibilite.tsx'), handle: { open: true } },
 ];
 
-/** Each screen falls alone, and each view of a screen: what surrounds it goes on. */
+/**
+ * Each screen falls alone, and each view of a screen: what surrounds it goes on. The boundary is around the route, since one
+ * of which the file does not come has nothing to show, not even that.
+ */
 function guarded(routes: readonly RouteObject[], fallen = <Unforeseen />): RouteObject[] {
-  return routes.map((route) => ({
-    ...route,
-    errorElement: fallen,
-    ...(route.children ? { children: guarded(route.children, <UnforeseenView />) } : {}),
-  })) as RouteObject[];
+  return routes.map((route) => {
+    const views = route.children && { children: guarded(route.children, <UnforeseenView />) };
+    return { errorElement: fallen, children: [{ ...route, ...views } as RouteObject] };
+  });
 }
 
 export const router = createBrowserRouter([

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Route } from 'playwright-core';
 import { Receiver } from '../receiver.ts';
 import { upTo } from '../walk.ts';
 import type { Window } from './browser.ts';
@@ -134,6 +135,27 @@ describe('every screen', () => {
     );
     await window.goto(`/dossiers/${bleu}/agir/j2.plan-valide`);
     await window.page.locator('#root_document_titre').waitFor();
+  });
+
+  test.each<[string, RegExp, (route: Route) => Promise<void>]>([
+    // No server answers so: it stands for a fault of the view itself.
+    ['that fails', /\/facts(\?|$)/, (route) => route.fulfill({ json: { items: [null] } })],
+    ['of which the file is gone', /\/assets\/rejouer-/, (route) => route.abort()],
+  ])('a view %s leaves what surrounds it, and is shown again without what made it fail', async (_, what, answer) => {
+    const { page } = window;
+    await window.goto(`/dossiers/${bleu}`);
+    await page.route(what, answer);
+    await window.view('Rejouer');
+    const fallen = page.getByRole('heading', { level: 2, name: 'Erreur de la console' });
+    await fallen.waitFor();
+    expect(await page.getByRole('navigation', { name: 'Vues du dossier' }).isVisible()).toBe(true);
+    await window.view('Machine');
+    await page.locator('.etat--courant').first().waitFor();
+    await page.unroute(what);
+    await page.goto(`${stage.server.url}/dossiers/${bleu}/rejouer`);
+    await page.locator('.memoire').first().waitFor();
+    // The failure itself is told to whoever looks at the browser's own console.
+    window.faults.length = 0;
   });
 
   test('nothing went wrong on any of them, and nobody but this server was asked anything', () => {
