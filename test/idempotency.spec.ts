@@ -137,8 +137,16 @@ describe('the same key with another body', () => {
       await refused(server, 'cle-reutilisee', () => send(id, another, keyed('k')));
     const open = (offre: string) =>
       server.call(charge, 'POST', '/api/dossiers', opening(fact('candidature.deposee', { offre })), keyed('o'));
-    expect((await open('Une offre')).status).toBe(201);
-    await refused(server, 'cle-reutilisee', () => open('Une autre'));
+    const { id: other } = (await open('Une offre')).body;
+    const again = await refused(server, 'cle-reutilisee', () => open('Une autre'));
+    expect(again.headers.get('location')).toBe(`/api/dossiers/${other}/facts?limit=1`);
+  });
+
+  test('is told where what was recorded is read', async () => {
+    const id = await opened();
+    await send(id, without(fact('candidature.accuse-emis')), keyed('where'));
+    const { headers } = await refused(server, 'cle-reutilisee', () => send(id, note('Autre.'), keyed('where')));
+    expect(headers.get('location')).toBe(`/api/dossiers/${id}/facts?after=0&limit=1`);
   });
 });
 

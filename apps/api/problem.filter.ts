@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { Refused } from '@jalon/engine';
+import { KeyReused, Refused } from '@jalon/engine';
 import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Accesses } from './accesses.ts';
@@ -51,6 +51,7 @@ export function sendProblem(
   else if (problem.status === 503) request.log.warn({ err: thrown, type: problem.type }, 'unavailable');
   if (problem.status === 503 && !reply.hasHeader('retry-after')) reply.header('retry-after', RETRY_AFTER);
   if (thrown instanceof RateExceeded) reply.header('retry-after', String(thrown.seconds));
+  if (thrown instanceof KeyReused && thrown.recorded) reply.header('location', factAddress(thrown.recorded));
   // RFC 6750: an error is named only when there was a token.
   if (problem.status === 401)
     reply.header('www-authenticate', thrown instanceof TokenRefused ? 'Bearer error="invalid_token"' : 'Bearer');
@@ -60,6 +61,12 @@ export function sendProblem(
     .code(problem.status)
     .header('content-type', 'application/problem+json; charset=utf-8')
     .send(JSON.stringify({ ...problem, ...instance }));
+}
+
+/** Where one fact of a dossier is read. */
+function factAddress({ dossier, revision }: { dossier: string; revision: number }): string {
+  const after = revision === 0 ? '' : `after=${revision - 1}&`;
+  return `/api/dossiers/${dossier}/facts?${after}limit=1`;
 }
 
 const UNREADABLE: Readonly<Record<string, ProblemName>> = {

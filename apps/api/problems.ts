@@ -74,7 +74,7 @@ export const PROBLEMS = {
   'cle-reutilisee': [
     422,
     "Clé d'idempotence déjà employée",
-    'La même clé Idempotency-Key a accompagné un autre contenu : une clé par proposition.',
+    'La même clé Idempotency-Key a accompagné un autre contenu : une clé par proposition. « Location » donne le fait qui fut enregistré.',
   ],
   'revision-depassee': [
     412,

@@ -15,6 +15,8 @@ export class Problem extends Error {
     readonly document: ProblemDocument,
     /** Seconds after which the server asks to be asked again; undefined when it does not. */
     readonly retryAfter?: number,
+    /** Where to read what the answer speaks of. */
+    readonly location?: string,
   ) {
     super(document.detail);
   }
@@ -55,7 +57,12 @@ export async function ask<T>(request: Promise<Answer<T>>): Promise<T> {
   }
   const { data, error, response } = answer;
   if (response.ok) return data as T;
-  throw new Problem(problemOf(error, response), Number(response.headers.get('retry-after') ?? undefined) || undefined);
+  const { headers } = response;
+  throw new Problem(
+    problemOf(error, response),
+    Number(headers.get('retry-after') ?? undefined) || undefined,
+    headers.get('location') ?? undefined,
+  );
 }
 
 function problemOf(error: unknown, { status, statusText }: Response): ProblemDocument {

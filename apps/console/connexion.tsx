@@ -83,6 +83,8 @@ function Role({ role, label, acts }: { role: string; label: string; acts: boolea
       const body = { role, ...(acts ? { org } : {}), ...(nom ? { nom } : {}) } as never;
       const { access_token, expires_in } = await ask(api.POST('/api/demo/token', { body }));
       enter({
+        // One issuer, of this server's own.
+        iss: 'demonstration',
         token: access_token,
         expiresAt: Date.now() + expires_in * 1000,
         roles: [role],

@@ -1,5 +1,6 @@
 import { Button } from '@codegouvfr/react-dsfr/Button';
 import { Link, useLocation, useRouteError } from 'react-router';
+import { forgetDrafts } from './drafts.ts';
 import { Page } from './page.tsx';
 
 /** An address that leads nowhere. */
@@ -50,9 +51,4 @@ function Fallen() {
       </div>
     </>
   );
-}
-
-/** What was being typed, in any form of this tab. */
-function forgetDrafts(): void {
-  for (const key of Object.keys(sessionStorage)) if (key.startsWith('jalon.saisie.')) sessionStorage.removeItem(key);
 }

@@ -28,7 +28,7 @@ export async function leaveForLogin(login: Login, wanted: string): Promise<void>
 }
 
 /** The session that the identity provider's answer gives, and where one was going. @throws when the answer gives none */
-export async function comeBack(address: string): Promise<{ session: Session; wanted: string }> {
+export async function comeBack(address: string): Promise<{ session: Omit<Session, 'id'>; wanted: string }> {
   const kept = sessionStorage.getItem(KEPT);
   if (kept === null) throw new Error('Cette connexion n’a pas été demandée dans cet onglet : recommencez.');
   const login = JSON.parse(kept) as Login;
@@ -41,6 +41,7 @@ export async function comeBack(address: string): Promise<{ session: Session; wan
     token: answer.access_token,
     expiresAt: (claims.exp as number) * 1000,
     roles: [claimAt(claims, login.rolesClaim)].flat().filter((role): role is string => typeof role === 'string'),
+    iss: String(claims.iss),
     sub: String(claims.sub),
     org: text(claims.org),
     nom: text(claims.name) ?? text(answer.profile.name),

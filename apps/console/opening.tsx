@@ -2,6 +2,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useNavigate } from 'react-router';
 import { api, ask, type Problem } from './client.ts';
+import { formOfFact } from './drafts.ts';
 import { Loaded } from './loaded.tsx';
 import { formOf } from './offers.ts';
 import { Page } from './page.tsx';
@@ -15,6 +16,7 @@ import {
   type Workflow,
   type WorkflowName,
 } from './reading.ts';
+import { RecordedFirst, recordedBefore, type Typing } from './recorded-first.tsx';
 import { useSession } from './session.ts';
 
 /** Opening a dossier: the form of the fact that opens it. */
@@ -57,8 +59,11 @@ function Deposit({ workflow, named, type, label, schema }: Given) {
     await queries.invalidateQueries({ queryKey: ['dossiers'] });
     await navigate(`/dossiers/${opened.id}/agir`, { state: { recorded: { label, revision: opened.revision } } });
   };
-  const explain = (problem: Problem): ReactNode =>
-    problem.status === 409 ? <Refused problem={problem} schema={form.schema} workflow={workflow} /> : null;
+  const explain = (problem: Problem, typing: Typing): ReactNode => {
+    const recorded = recordedBefore(problem);
+    if (recorded) return <RecordedFirst {...recorded} workflow={named} typing={typing} />;
+    return problem.status === 409 ? <Refused problem={problem} schema={form.schema} workflow={workflow} /> : null;
+  };
   return (
     <Loaded query={requirements}>
       {({ items: [referentiel] }) => (
@@ -73,7 +78,7 @@ function Deposit({ workflow, named, type, label, schema }: Given) {
           }}
           behalves={[]}
           referentiel={referentiel}
-          draft={`jalon.saisie.${type}`}
+          draft={formOfFact('', type)}
           consequence={consequenceOf(workflow, null, type)}
           send={send}
           explain={explain}

@@ -10,12 +10,15 @@ import { type FormEvent, type ReactNode, useEffect, useRef, useState } from 'rea
 import { Problem } from './client.ts';
 import { Content } from './content.tsx';
 import { DocumentField } from './document.tsx';
+import type { Draft } from './drafts.ts';
 import { filled } from './filled.ts';
 import { templates, widgets } from './form-theme.tsx';
 import { ProblemAlert } from './loaded.tsx';
 import type { Shown } from './offers.ts';
 import type { Referentiel, Schema } from './reading.ts';
+import type { Typing } from './recorded-first.tsx';
 import { RequirementWidget } from './requirement.tsx';
+import { currentDrafts } from './session.ts';
 import { inWords, isDate, today } from './words.ts';
 
 /** The API alone judges a payload, and names every fault at once in French: nothing is checked twice, nor differently. */
@@ -42,35 +45,31 @@ type Props = {
   start: Record<string, unknown>;
   behalves: readonly Behalf[];
   referentiel: Referentiel | undefined;
-  /** Under which what is being typed is kept in this tab. */
+  /** Under which what is being typed is kept: `formOfFact`. */
   draft: string;
   /** What the fact leads to, when it must be confirmed. */
   consequence: string | undefined;
   /** Sends it, under a key that stays the same until it is accepted: however often it is sent, it is recorded once. */
   send: (proposed: Proposed, key: string) => Promise<void>;
   /** What is shown of a problem that is not the fields' own; null leaves it to the form. */
-  explain: (problem: Problem) => ReactNode;
+  explain: (problem: Problem, typing: Typing) => ReactNode;
   children?: ReactNode;
 };
-
-type Typed = { data: Record<string, unknown>; effectiveAt: string; behalf: string; nom: string };
 
 const confirmation = createModal({ id: 'confirmation', isOpenedByDefault: false });
 
 /** The form of a fact: its fields from its schema, its date, for whom, a summary before what cannot be taken back. */
 export function ProposalForm(props: Props) {
   const { label, schema, shown, start, behalves, referentiel, draft, consequence, send, explain, children } = props;
-  const [typed, setTyped] = useState<Typed>(
-    () => kept(draft) ?? { data: start, effectiveAt: today(), behalf: '', nom: '' },
-  );
-  const [key] = useState(() => crypto.randomUUID());
+  const [drafts] = useState(currentDrafts);
+  const [typed, setTyped] = useState<Draft>(() => kept(drafts.read(draft)) ?? blank(start));
   const [fault, setFault] = useState<Error | null>(null);
   const [sending, setSending] = useState(false);
   const answer = useRef<HTMLDivElement>(null);
-  const change = (part: Partial<Typed>) =>
+  const change = (part: Partial<Draft>) =>
     setTyped((before) => {
       const next = { ...before, ...part };
-      sessionStorage.setItem(draft, JSON.stringify(next));
+      drafts.keep(draft, next);
       return next;
     });
   useEffect(() => {
@@ -91,13 +90,19 @@ export function ProposalForm(props: Props) {
     setSending(true);
     setFault(null);
     try {
-      await send(proposed(), key);
-      sessionStorage.removeItem(draft);
+      // The key outlives this page: should the answer be lost, whatever is sent next is compared with what was recorded.
+      drafts.keep(draft, typed);
+      await send(proposed(), typed.key);
+      drafts.drop(draft);
     } catch (caught) {
       setFault(caught as Error);
     } finally {
       setSending(false);
     }
+  };
+  const renew = () => {
+    setFault(null);
+    change({ key: crypto.randomUUID() });
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -109,7 +114,14 @@ export function ProposalForm(props: Props) {
     <>
       <form onSubmit={submit} noValidate aria-busy={sending}>
         <div ref={answer} tabIndex={-1} className="reponse">
-          {fault && <Answered fault={fault} faults={faults} schema={schema} explain={explain} />}
+          {fault && (
+            <Answered
+              fault={fault}
+              faults={faults}
+              schema={schema}
+              explain={(problem) => explain(problem, { ...proposed(), forget: () => drafts.drop(draft), renew })}
+            />
+          )}
         </div>
         {children}
         {!empty && (
@@ -202,16 +214,15 @@ export function ProposalForm(props: Props) {
   );
 }
 
-function kept(draft: string): Typed | null {
-  try {
-    const typed = JSON.parse(sessionStorage.getItem(draft) ?? 'null') as Partial<Typed> | null;
-    const { data, effectiveAt, behalf = '', nom = '' } = typed ?? {};
-    if (typeof data !== 'object' || data === null || typeof effectiveAt !== 'string') return null;
-    return { data, effectiveAt: isDate(effectiveAt) ? effectiveAt : today(), behalf, nom };
-  } catch {
-    // Cut short, or another build's: the form begins anew.
-    return null;
-  }
+/** What was kept, as far as it is what this form keeps. */
+function kept(draft: Partial<Draft> | null): Draft | null {
+  const { data, effectiveAt, behalf = '', nom = '', key = crypto.randomUUID() } = draft ?? {};
+  if (typeof data !== 'object' || data === null || typeof effectiveAt !== 'string') return null;
+  return { data, effectiveAt: isDate(effectiveAt) ? effectiveAt : today(), behalf, nom, key };
+}
+
+function blank(data: Record<string, unknown>): Draft {
+  return { data, effectiveAt: today(), behalf: '', nom: '', key: crypto.randomUUID() };
 }
 
 type Fault = { path: string; message: string };
@@ -248,7 +259,12 @@ function Answered({
   faults,
   schema,
   explain,
-}: { fault: Error; faults: readonly Fault[]; schema: Schema } & Pick<Props, 'explain'>) {
+}: {
+  fault: Error;
+  faults: readonly Fault[];
+  schema: Schema;
+  explain: (problem: Problem) => ReactNode;
+}) {
   const explained = fault instanceof Problem ? explain(fault) : null;
   if (explained) return explained;
   if (faults.length === 0) return <ProblemAlert fault={fault} />;

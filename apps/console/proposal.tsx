@@ -6,6 +6,7 @@ import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
 import { Checklist } from './agir.tsx';
 import { api, ask, type Problem } from './client.ts';
 import { correctionFormOf, isCorrection, latestOf } from './correction.ts';
+import { formOfFact } from './drafts.ts';
 import { Loaded, Waiting } from './loaded.tsx';
 import { formOf, startOf } from './offers.ts';
 import { type Behalf, FieldLink, ProposalForm, type Proposed } from './proposal-form.tsx';
@@ -21,6 +22,7 @@ import {
   useTimeline,
   type Workflow,
 } from './reading.ts';
+import { RecordedFirst, recordedBefore, type Typing } from './recorded-first.tsx';
 import { useSeen } from './seen.ts';
 import { type Said, Sentence } from './sentence.tsx';
 import { useSession } from './session.ts';
@@ -116,7 +118,9 @@ function Proposing({ now, timeline, schema, type, target }: Given) {
     ]);
     await navigate(`/dossiers/${id}/agir`, { state: { recorded: { label, revision: recorded.revision } } });
   };
-  const explain = (problem: Problem): ReactNode => {
+  const explain = (problem: Problem, typing: Typing): ReactNode => {
+    const recorded = recordedBefore(problem);
+    if (recorded) return <RecordedFirst {...recorded} workflow={now.workflow} typing={typing} />;
     if (problem.status === 409)
       return <Refused problem={problem} schema={form.schema} workflow={workflow} dossier={id} />;
     if (problem.status !== 412) return null;
@@ -167,7 +171,7 @@ function Proposing({ now, timeline, schema, type, target }: Given) {
         start={form.start}
         behalves={behalves}
         referentiel={referentiel}
-        draft={`jalon.saisie.${id}.${type}.${target?.entry.id ?? ''}`}
+        draft={formOfFact(id, type, target?.entry.id)}
         consequence={consequenceOf(workflow, now.state, type)}
         send={send}
         explain={explain}

@@ -1,7 +1,12 @@
 import { useSyncExternalStore } from 'react';
+import { Drafts, forgetDrafts } from './drafts.ts';
 
 /** Who is logged in on this tab, and the token that says so to the API. */
 export type Session = {
+  /** Of this login, in all its tabs; whoever logs in again once the token expired goes on with it. */
+  id: string;
+  /** Who vouches for `sub`. */
+  iss: string;
   token: string;
   /** Milliseconds since 1970. */
   expiresAt: number;
@@ -16,7 +21,11 @@ export type Absence = 'none' | 'left' | 'expired';
 
 type Message = { asks: true } | { hands: Session } | { leaves: string };
 
+/** The session that expired here, which the same person may go on with. */
+type Expired = Pick<Session, 'id' | 'iss' | 'sub' | 'org'>;
+
 const KEPT = 'jalon.session';
+const EXPIRED = 'jalon.session.expiree';
 const listeners = new Set<() => void>();
 const tabs = new BroadcastChannel(KEPT);
 let session: Session | null = kept();
@@ -25,16 +34,34 @@ let absence: Absence = 'none';
 tabs.onmessage = ({ data }: MessageEvent<Message>) => {
   if ('asks' in data && session) tabs.postMessage({ hands: session } satisfies Message);
   if ('hands' in data && !session && absence === 'none') change(data.hands);
-  if ('leaves' in data && session?.token === data.leaves) change(null, 'left');
+  if (!('leaves' in data)) return;
+  if (session?.id === data.leaves) change(null, 'left');
+  else if (!session && read<Expired>(EXPIRED)?.id === data.leaves) forget();
 };
 
+function read<T>(key: string): T | null {
+  return JSON.parse(sessionStorage.getItem(key) ?? 'null') as T | null;
+}
+
+/** Nothing remains in this tab of who was here. */
+function forget(): void {
+  sessionStorage.removeItem(EXPIRED);
+  forgetDrafts();
+}
+
 function kept(): Session | null {
-  const text = sessionStorage.getItem(KEPT);
-  const found = text === null ? null : (JSON.parse(text) as Session);
+  const found = read<Session>(KEPT);
+  if (found && found.expiresAt <= Date.now()) expire(found);
   return found && found.expiresAt > Date.now() ? found : null;
 }
 
+function expire({ id, iss, sub, org }: Session): void {
+  sessionStorage.setItem(EXPIRED, JSON.stringify({ id, iss, sub, org } satisfies Expired));
+}
+
 function change(next: Session | null, why: Absence = 'none'): void {
+  if (session && why === 'expired') expire(session);
+  if (why === 'left') forget();
   session = next;
   absence = why;
   if (next) sessionStorage.setItem(KEPT, JSON.stringify(next));
@@ -43,13 +70,17 @@ function change(next: Session | null, why: Absence = 'none'): void {
 }
 
 /** Logs in on this tab. Other tabs keep who they are, so that several roles can be tried side by side. */
-export function enter(next: Session): void {
-  change(next);
+export function enter(login: Omit<Session, 'id'>): void {
+  const before = session ?? read<Expired>(EXPIRED);
+  const goesOn = before?.iss === login.iss && before.sub === login.sub && before.org === login.org;
+  if (!goesOn) forget();
+  sessionStorage.removeItem(EXPIRED);
+  change({ ...login, id: goesOn ? before.id : crypto.randomUUID() });
 }
 
 /** Logs out: in every tab that has this session when someone `left`, here alone when the token `expired`. */
 export function leave(why: 'left' | 'expired'): void {
-  if (session && why === 'left') tabs.postMessage({ leaves: session.token } satisfies Message);
+  if (session && why === 'left') tabs.postMessage({ leaves: session.id } satisfies Message);
   if (session) change(null, why);
 }
 
@@ -86,4 +117,10 @@ export async function takeOver(): Promise<void> {
     });
     tabs.postMessage({ asks: true } satisfies Message);
   });
+}
+
+/** What who is logged in now types, in this tab. */
+export function currentDrafts(): Drafts {
+  const id = session?.id;
+  return new Drafts(id, () => session?.id !== id);
 }

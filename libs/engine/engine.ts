@@ -247,7 +247,7 @@ export class Engine {
     // An erased payload took its salt along: nothing is left to compare with, and the key alone speaks.
     const same =
       event.envelope.id === eventId && (salt === undefined || event.digest === requestDigest(salt, proposal));
-    if (!same) throw new KeyReused();
+    if (!same) throw new KeyReused({ dossier: now.id, revision });
     const dossier = revision === now.situation.revision ? now : await this.#dossiers.asOf(now.id, revision);
     if (!dossier) throw new DossierNotFound(now.id);
     return { dossier, event, seeing, remembered: true };

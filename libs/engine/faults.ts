@@ -29,7 +29,8 @@ export class InvalidProposal extends Error {
 /** The same Idempotency-Key came before with another body. */
 export class KeyReused extends Error {
   override readonly name = 'KeyReused';
-  constructor() {
+  /** `recorded`: the fact that it led to then, where there is one already. */
+  constructor(readonly recorded?: { dossier: string; revision: number }) {
     super('Cette clé Idempotency-Key a déjà servi avec un autre contenu : employez une clé nouvelle par proposition.');
   }
 }

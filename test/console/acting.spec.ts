@@ -336,30 +336,106 @@ describe('a connection that breaks', () => {
     await away.close();
   }, 30_000);
 
-  test('a proposal that got no answer is sent again under the same key, and is recorded once', async () => {
-    const id = await stage.lead(upTo('candidature.deposee'));
-    await charge.goto(`/dossiers/${id}/agir`);
-    await charge.choose('Accusé de réception émis');
-    await charge.fill({ Référence: 'AR-11' });
-    // The server hears it, and its answer is lost.
-    await charge.page.route(
-      `**/api/dossiers/${id}/facts`,
+  /** The server hears the next proposal, and its answer is lost. */
+  const loseAnswer = (window: Window, path: string) =>
+    window.page.route(
+      `**${path}`,
       async (route) => {
         await route.fetch();
         await route.abort('connectionreset');
       },
       { times: 1 },
     );
-    await charge.send();
-    await charge.page.getByRole('alert').getByText('Serveur injoignable').waitFor();
-    await charge.send();
-    await charge.page.getByText('Enregistré : Accusé de réception émis').waitFor();
-    expect(await countOf(id)).toBe(2);
+  const forgiveReset = () =>
     charge.faults.splice(
       0,
       charge.faults.length,
       ...charge.faults.filter((fault) => !/ERR_CONNECTION_RESET/.test(fault)),
     );
+
+  test('a proposal that got no answer, then corrected, tells what was recorded and offers to correct it', async () => {
+    const id = await stage.lead(upTo('candidature.deposee'));
+    const { page } = charge;
+    await charge.goto(`/dossiers/${id}/agir/candidature.accuse-emis`);
+    await charge.fill({ Référence: 'AR-ERRONÉ' });
+    await loseAnswer(charge, `/api/dossiers/${id}/facts`);
+    await charge.send();
+    await page.getByRole('alert').getByText('Serveur injoignable').waitFor();
+    // What was sent, and under which key, is remembered even by a page that is loaded again.
+    await page.reload();
+    expect(await page.locator('#root_reference').inputValue()).toBe('AR-ERRONÉ');
+    await charge.fill({ Référence: 'AR-12' });
+    await charge.send();
+    const told = page.getByRole('alert').filter({ hasText: 'Votre premier envoi avait été enregistré' });
+    await told.getByText('AR-ERRONÉ').waitFor();
+    expect(await countOf(id)).toBe(2);
+
+    await told.getByRole('button', { name: 'Rectifier ce fait par ma saisie' }).click();
+    await page.getByRole('heading', { level: 2, name: 'Fait rectifié' }).waitFor();
+    expect(await page.getByLabel('Référence').inputValue()).toBe('AR-12');
+    await charge.fill({ Motif: 'Faute de frappe.' });
+    await charge.send();
+    await page.getByText('Enregistré : Fait rectifié').waitFor();
+    const { auditeur } = await stage.tokens();
+    const { body } = await stage.call(auditeur, 'GET', `/api/dossiers/${id}/facts`);
+    expect(body.items.slice(1).map(({ type, data }: { type: string; data: unknown }) => [type, data])).toEqual([
+      ['candidature.accuse-emis', { reference: 'AR-ERRONÉ' }],
+      ['dossier.fait-rectifie', { fait: body.items[1].id, donnees: { reference: 'AR-12' }, motif: 'Faute de frappe.' }],
+    ]);
+    forgiveReset();
+  }, 30_000);
+
+  test('what is typed is of one person and one session: logging out in one tab ends it in all', async () => {
+    const id = await stage.lead(upTo('candidature.deposee'));
+    const someone = await stage.window('Chargé de qualification', { nom: 'Camille' });
+    const form = `/dossiers/${id}/agir/candidature.accuse-emis`;
+    const drafts = `Object.keys(sessionStorage).filter((key) => key.startsWith('jalon.saisie.')).length`;
+    await someone.goto(form);
+    await someone.fill({ Référence: 'À moi' });
+    expect(await someone.page.evaluate(drafts)).toBe(1);
+    // Once the token expired, whoever comes back finds what they typed.
+    await someone.page.evaluate(`sessionStorage.setItem('jalon.session',
+      JSON.stringify({ ...JSON.parse(sessionStorage.getItem('jalon.session')), expiresAt: 0 }))`);
+    await someone.page.reload();
+    await someone.heading('Connexion').waitFor();
+    const card = (role: string) => someone.page.getByRole('listitem').filter({ hasText: role }).getByRole('button');
+    await card('Chargé de qualification').click();
+    await until(async () => (await someone.page.locator('#root_reference').inputValue()) === 'À moi');
+
+    const [other] = await Promise.all([
+      someone.context.waitForEvent('page'),
+      someone.page.evaluate(`window.open('${form}')`),
+    ]);
+    await other.locator('#root_reference').fill('À moi aussi');
+    await other.getByRole('button', { name: 'Se déconnecter' }).click();
+    await someone.heading('Connexion').waitFor();
+    await until(async () => (await someone.page.evaluate(drafts)) === 0);
+    await until(async () => (await other.evaluate(drafts)) === 0);
+    await card('Chargé de qualification').click();
+    await someone.heading('Tableau de bord').waitFor();
+    await someone.goto(form);
+    await someone.page.locator('#root_reference').waitFor();
+    expect(await someone.page.locator('#root_reference').inputValue()).toBe('');
+
+    // Who takes another role in the same tab is somebody else.
+    await someone.fill({ Référence: 'Encore à moi' });
+    await someone.logIn('Chef de bureau');
+    expect(await someone.page.evaluate(drafts)).toBe(0);
+    await someone.close();
+  }, 60_000);
+
+  test('a proposal that got no answer is sent again under the same key, and is recorded once', async () => {
+    const id = await stage.lead(upTo('candidature.deposee'));
+    await charge.goto(`/dossiers/${id}/agir`);
+    await charge.choose('Accusé de réception émis');
+    await charge.fill({ Référence: 'AR-11' });
+    await loseAnswer(charge, `/api/dossiers/${id}/facts`);
+    await charge.send();
+    await charge.page.getByRole('alert').getByText('Serveur injoignable').waitFor();
+    await charge.send();
+    await charge.page.getByText('Enregistré : Accusé de réception émis').waitFor();
+    expect(await countOf(id)).toBe(2);
+    forgiveReset();
   }, 30_000);
 });
 
