@@ -155,10 +155,9 @@ function manual(workflow, hash, choix, proven, { mermaid, payloadSchema, waysOf 
     const marks = [
       fact.crosses && `franchit **${fact.crosses}**${fact.crosses === 'J1' ? ', la première fois' : ''}`,
       fact.free && "peut porter n'importe quelle date passée",
-      fact.decides && 'est une décision',
+      fact.decides && `est une décision quand le propose : ${fact.decides.map(role).join(', ')}`,
       fact.correctedBy &&
-        `n'est plus corrigé, une fois qu'une décision repose dessus, que par : ${fact.correctedBy.map(role).join(', ')}`,
-      fact.annulledBy && `est annulé par : ${fact.annulledBy.map(role).join(', ')}`,
+        `n'est corrigé, une fois qu'une décision repose dessus, que par : ${fact.correctedBy.map(role).join(', ')}`,
       fact.erasable && 'a un contenu qui peut être effacé',
       fact.withheldFrom && `n'est pas montré à : ${fact.withheldFrom.map(role).join(', ')}`,
     ].filter(Boolean);
@@ -256,6 +255,18 @@ ${Object.entries(nested)
       )}\n`,
   )
   .join('\n')}
+## Qui corrige
+
+Un fait est rectifié ou annulé par qui peut le proposer, tant qu'aucune décision ne repose sur lui ; ensuite, par ceux que
+sa section nomme. Une décision franchit un jalon, met fin au dossier, ou en est une de qui la propose ; elle repose sur tout
+ce qui la précède, faits libres exceptés, tant qu'elle n'est pas annulée. Un fait libre reste à qui peut le proposer, et ce
+que l'horloge seule propose est corrigé à tout moment par ceux que sa section nomme. Une partie ne change jamais ce qui dit
+à qui est le dossier (${Object.entries(workflow.parties)
+    .map(([party, columns]) => `${role(party)} : ${codes(columns)}`)
+    .join(' ; ')}), ni ne corrige un même fait plus de ${workflow.correctionsPerFact} fois par organisation.
+Une correction se corrige comme le fait qu'elle touche en fin de compte. Toutes les personnes qui ont enregistré, rectifié
+ou annulé un fait en sont les auteurs : chacune compte dans les règles sur les auteurs.
+
 ## Échéances
 
 Un état final les clôt toutes. Le lendemain d'une date, l'horloge du système propose le fait qui en découle.

@@ -4,18 +4,18 @@
  */
 export const hashes = {
   'secnumcloud/v1': {
-    hash: 'dab2e84acaff7538a256a2a344266e63d9cf58c02af3ff98e211f5b921b9fde5',
+    hash: '79497f455a225b43b4d77da3a3781f000d035a66dc098739b5682f371db1aab3',
     files: {
       'context.ts': '6e1e13e315564ecc8a39e4700ef434e4354dac09991e68d4582c71e3ff88c525',
       'expected.ts': 'a52f6c16e81f2fc2914374082b2bed167b9f6fdb23a050ee57e85820ee80ceba',
-      'facts.ts': '4229f27ec1cec604f3ea41c9496c318e352973838a6eb156beb4df656af7ef54',
+      'facts.ts': 'a79c56440e45a9401c3aaf2bb287fb0ceaef10f5e359240798b81d9a77f4a0b8',
       'machine.ts': 'ef4fdad7a029dbb1973b9a59c0433d51e4fceed48e819362a7c25794cc181165',
       'pays.ts': '6ea3b66fd64221d80f78b615be75ba18faca0e2827971816036fc5991ad929ec',
       'phrases.ts': '9f2339dabccfb0037984f9370a8ce114f08557c3e338894a099805fe8d9a9ab9',
       'reasons-of-decisions.ts': 'dac4696776270761a07367d40570c9f849ac7592aa907d6c4d960d410d3761ac',
       'reasons.ts': 'b1079e5d28d4acdb09810c38cd78e102ac2f9559d3e0a98a13fead42170b5fcb',
       'referentiel.ts': '6ab5ac5a50abf580ff9a3df25a26213b5e1008dd119e39a00c8ebd53cb9fdf07',
-      'roles.ts': 'ff2795163f6dd5be2af76b76e3ce2632e3fe4d6f7b3537560f76f3e4b5ef8d37',
+      'roles.ts': '2550a31f369e307db517d1c19ed04fb9ba9afcf66818d2fbb812c75e80d84e87',
       'secnumcloud-3.2.json': '1b9c65d1940f4c58c2cd906a6753f55fa4e0fd2a958dc09d296f8b18999ec508',
       'workflow.ts': '6673996edbd88d96767d35a2b920d1dab68cd34f28423fcbf28c33490d9cd8f5',
     },

@@ -506,7 +506,10 @@ const answers: Record<string, JsonSchema> = {
     label: text(),
     hash: hex,
     roles: mapOf(
-      object({ label: text(), sees: words(['all', 'own', 'none']) }, { recordsForOthers: yes, subscribes: yes }),
+      object(
+        { label: text(), sees: words(['all', 'own', 'none']) },
+        { recordsForOthers: yes, subscribes: yes, clock: yes },
+      ),
     ),
     parties: mapOf(listOf(text())),
     states: listOf(
@@ -565,9 +568,8 @@ const answers: Record<string, JsonSchema> = {
       free: { ...yes, description: 'Peut porter n’importe quelle date passée' },
       erasable: { ...yes, description: 'Son contenu peut être effacé' },
       lapses: { ...yes, description: 'Une date seule le rend vrai : une correction qui le rend faux l’annule' },
-      annulledBy: listOf(words(ROLES, 'Un rôle qui peut l’annuler')),
       correctedBy: listOf(words(ROLES, 'Un rôle qui peut le corriger une fois qu’une décision repose dessus')),
-      decides: { ...yes, description: 'Une décision, qui repose sur tout ce qui précède' },
+      decides: listOf(words(ROLES, 'Un rôle dont il est une décision, qui repose sur tout ce qui précède')),
       abandons: { ...yes, description: 'Met fin au dossier à la demande du demandeur' },
       withheldFrom: listOf(words(ROLES)),
       publicFields: listOf(text()),

@@ -1669,6 +1669,7 @@ export interface components {
                     sees: "all" | "own" | "none";
                     recordsForOthers?: boolean;
                     subscribes?: boolean;
+                    clock?: boolean;
                 };
             };
             parties: {
@@ -1741,10 +1742,8 @@ export interface components {
             erasable?: boolean;
             /** @description Une date seule le rend vrai : une correction qui le rend faux l’annule */
             lapses?: boolean;
-            annulledBy?: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];
             correctedBy?: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];
-            /** @description Une décision, qui repose sur tout ce qui précède */
-            decides?: boolean;
+            decides?: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];
             /** @description Met fin au dossier à la demande du demandeur */
             abandons?: boolean;
             withheldFrom?: ("prestataire" | "centre-evaluation" | "charge-de-qualification" | "chef-de-bureau" | "directeur-general" | "auditeur" | "abonne" | "administrateur" | "horloge")[];

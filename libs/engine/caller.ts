@@ -1,4 +1,4 @@
-import { type Fact, isWithheld, type Situation, seeingRoles, summaryOf, type Workflow } from '@jalon/flow';
+import { type Fact, isWithheld, roleLabels, type Situation, seeingRoles, summaryOf, type Workflow } from '@jalon/flow';
 import type { Dossier } from './dossiers.ts';
 import { DossierNotFound, Forbidden } from './faults.ts';
 
@@ -13,26 +13,20 @@ export function seenBy(caller: Caller, id: string, dossier: Dossier | null): { d
   return { dossier, seeing };
 }
 
-/** A decision that rests on a fact, as far as the caller may know of it. */
-export type RestingDecision = { label?: string; effectiveAt?: string };
-
 /**
  * The role in which the caller proposes: the first that the fact names.
- * @param restsOn the decision that narrows who may correct what the fact touches
+ * @param why the sentence that says why only those may whom the fact names, to be followed by who they are
  * @throws Forbidden, saying who may, and why no others
  */
 export function proposingRole(
   workflow: Workflow,
   fact: Fact,
   roles: readonly string[],
-  restsOn?: RestingDecision,
+  why = `Le fait « ${fact.label} » peut être proposé par`,
 ): string {
   const role = fact.by.find((named) => roles.includes(named));
   if (role !== undefined) return role;
-  const may = labels(workflow, fact.by);
-  if (!restsOn) throw new Forbidden(`Le fait « ${fact.label} » peut être proposé par : ${may}.`);
-  const which = restsOn.label ? ` (« ${restsOn.label} » du ${restsOn.effectiveAt})` : '';
-  throw new Forbidden(`Une décision${which} repose sur le fait visé : il n'est plus corrigé que par : ${may}.`);
+  throw new Forbidden(`${why} : ${roleLabels(workflow, fact.by)}.`);
 }
 
 /** A party that opens a dossier opens its own. @throws Forbidden when `org` is not a party of what is opened. */
@@ -67,8 +61,4 @@ export function assertBehalf(
 export function withheldType(workflow: Workflow, type: string, seeing: readonly string[]): boolean {
   const fact = workflow.facts.get(type);
   return fact === undefined || isWithheld(fact, seeing);
-}
-
-function labels(workflow: Workflow, roles: readonly string[]): string {
-  return roles.map((role) => workflow.roles[role]?.label ?? role).join(', ');
 }

@@ -1,17 +1,17 @@
 import {
   ANNULMENT,
-  correctors,
   type Fact,
   type FieldError,
   isWithheld,
   type PublishedWorkflow,
   RECTIFICATION,
   type RecordedFact,
-  restingOn,
   rootOf,
+  type Situation,
   validatePayload,
+  whoMayCorrect,
+  whyOnly,
 } from '@jalon/flow';
-import type { RestingDecision } from './caller.ts';
 import { InvalidProposal } from './faults.ts';
 import type { Proposal } from './proposal.ts';
 
@@ -22,8 +22,8 @@ export type Correction = {
   target?: string;
   /** As `Fact`, but proposed by those who may correct what it touches in the end. */
   fact: Fact;
-  /** The decision that rests on what it touches in the end, and narrows who may correct that. */
-  restsOn?: RestingDecision;
+  /** Why only those may correct it whom `fact` names, as far as the caller may know. */
+  why?: string;
   /** It corrects, in the end, a fact that can be erased: so can it. */
   erasable: boolean;
   /** The payload that takes the place of a recorded one in the end, and what that is of: for look-ups. */
@@ -38,11 +38,12 @@ type Beside = { fact: Fact; data: Record<string, unknown> };
  * @throws InvalidProposal when what should have been is not of the form of the fact it rectifies.
  */
 export function readCorrection(
-  workflow: PublishedWorkflow,
+  situation: Situation,
   { fact, data }: Pick<Proposal, 'fact' | 'data'>,
   history: readonly RecordedFact[],
   seeing: readonly string[],
 ): Correction {
+  const workflow = situation.workflow as PublishedWorkflow;
   const target = history.find(({ id }) => id === data.fait);
   const touched = target && rootOf(history, target.id);
   const root = touched && workflow.facts.get(touched.type);
@@ -51,24 +52,15 @@ export function readCorrection(
   const last = fact.type === RECTIFICATION ? putInPlace(workflow, { fact, data }, history, '/data', errors) : undefined;
   if (root.erasable) errors.push(...datesIn(data, '/data'));
   if (errors.length > 0) throw new InvalidProposal(errors);
-  const decision = restingOn(workflow, history, touched);
+  const right = whoMayCorrect(situation, history, { type: fact.type, data, target: target.id }, touched);
   return {
     history,
     target: target.id,
-    fact: { ...fact, by: correctors(workflow.roles, fact.type, root, decision !== undefined) },
-    ...(decision ? { restsOn: shown(workflow, decision, seeing) } : {}),
+    fact: { ...fact, by: right.by },
+    why: whyOnly(workflow, right, { root: touched, revision: history.indexOf(touched) }, seeing),
     erasable: root.erasable === true,
     ...(last ? { putInPlace: last } : {}),
   };
-}
-
-function shown(
-  { facts }: PublishedWorkflow,
-  { type, effectiveAt }: RecordedFact,
-  seeing: readonly string[],
-): RestingDecision {
-  const fact = facts.get(type);
-  return fact && !isWithheld(fact, seeing) ? { label: fact.label, effectiveAt } : {};
 }
 
 // Nothing that a replay needs may lie where it can be destroyed.

@@ -162,8 +162,8 @@ export class Engine {
     let correction: Correction | undefined;
     if (isBesideTheMachine(raw.fact.type)) {
       // A correction lost to a conflict is read again with what came in between.
-      correction = readCorrection(workflow, proposal, await this.#dossiers.history(id, situation.revision), seeing);
-      role = proposingRole(workflow, correction.fact, seeing, correction.restsOn);
+      correction = readCorrection(situation, proposal, await this.#dossiers.history(id, situation.revision), seeing);
+      role = proposingRole(workflow, correction.fact, seeing, correction.why);
     }
     const { fact } = correction ?? raw;
     if (proposal.onBehalfOf) assertBehalf(workflow, fact, role, proposal.onBehalfOf, situation.summary);

@@ -71,21 +71,12 @@ export const RULES = {
     }),
     field: 'donnees',
   }),
-  parties: rule<{ before: string; after: string }>({
-    rule: 'parties-inchangees',
-    asks: "Une partie ne doit changer ni l'identité du dossier ni ses parties.",
-    holds: "L'identité du dossier et ses parties restent ce qu'elles sont.",
-    fails: ({ before, after }) => ({
-      message: `Ainsi lu, le dossier ne serait plus celui de ${before}, mais de ${after} : seule l'ANSSI corrige l'identité et les parties d'un dossier.`,
-    }),
-    field: 'donnees',
-  }),
-  bounded: rule<{ count: number; fact: NamedFact }>({
+  bounded: rule<{ count: number; fact: NamedFact; by: string }>({
     rule: 'corrections-bornees',
     asks: "Une organisation ne doit pas corriger un même fait plus souvent que la procédure ne l'admet.",
     holds: "Votre organisation n'a pas encore corrigé ce fait aussi souvent que la procédure l'admet.",
-    fails: ({ count, fact }) => ({
-      message: `Votre organisation a déjà corrigé ${count} fois ${fact.name} : demandez au chargé de qualification de le corriger.`,
+    fails: ({ count, fact, by }) => ({
+      message: `Votre organisation a déjà corrigé ${count} fois ${fact.name}, autant que la procédure l'admet ; peuvent encore le corriger : ${by}.`,
       items: [itemOf(fact)],
     }),
     field: 'fait',
@@ -129,12 +120,21 @@ export function brokenBeside<About>({ rule, fails, field }: RuleBeside<About>, a
   return { rule, ...fails(about), ...(field === undefined ? {} : { field }) };
 }
 
-function rulesOf(type: string): (Statement & { rule: string })[] {
-  const { known, standing, opening, sameTarget, parties, bounded, replays } = RULES;
+/** Who corrects is said by a checklist; a proposal by anybody else is forbidden rather than refused. */
+const WHO: Statement & { rule: string } = {
+  rule: 'qui-corrige',
+  asks: "Tant qu'aucune décision ne repose sur le fait visé, le corrige qui peut le proposer ; ensuite, qui la procédure en charge. Une partie ne change jamais à qui est le dossier.",
+  holds: 'Vous pouvez corriger le fait visé.',
+};
+
+function rulesOf(type: string, { correctionsPerFact }: Workflow): (Statement & { rule: string })[] {
+  const { known, standing, opening, sameTarget, replays } = RULES;
+  const asks = `Une organisation partie au dossier ne doit pas corriger un même fait plus de ${correctionsPerFact} fois.`;
+  const bounded = { ...RULES.bounded, asks };
   const { published, other, underway, replaysThere } = RULES;
   if (type === VERSION_CHANGE) return [published, other, underway, replaysThere, DATE_RULES.future];
-  if (type === ANNULMENT) return [known, opening, standing, parties, bounded, replays, DATE_RULES.future];
-  return [known, standing, sameTarget, parties, bounded, replays, DATE_RULES.future];
+  if (type === ANNULMENT) return [known, WHO, opening, standing, bounded, replays, DATE_RULES.future];
+  return [known, WHO, standing, sameTarget, bounded, replays, DATE_RULES.future];
 }
 
 /** The facts beside the machine that a situation accepts, with their checklists. */
@@ -147,6 +147,6 @@ export function possibleBeside({ workflow, state }: Situation, { roles }: Reader
       label,
       by,
       allowed: by.some((role) => roles.includes(role)),
-      rules: rulesOf(type).map(({ rule, asks }) => ({ rule, message: asks, holds: null })),
+      rules: rulesOf(type, workflow).map(({ rule, asks }) => ({ rule, message: asks, holds: null })),
     }));
 }

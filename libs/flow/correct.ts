@@ -1,14 +1,16 @@
 import { brokenBeside, type NoLonger, nameFact, RULES } from './beside.ts';
 import type { PublishedWorkflow } from './catalogue.ts';
 import { DATE_RULES } from './checklist.ts';
-import { ANNULMENT, type FaitRectifie, VERSION_CHANGE } from './corrections.ts';
+import { ANNULMENT, correctors, type FaitRectifie, isParty, VERSION_CHANGE } from './corrections.ts';
 import type { CalendarDate } from './dates.ts';
 import { type BrokenRule, type Decision, toldReasons } from './decide.ts';
+import type { Fact } from './fact.ts';
 import { asRead, type Fate, fatesOf, type RecordedFact, rootsOf } from './fates.ts';
 import { correctionsOf, type FindWorkflow, HistoryBroken, Reading } from './readings.ts';
-import { type Situation, summaryOf } from './situation.ts';
+import { type Decided, type Situation, summaryOf } from './situation.ts';
 import { isSameParty } from './texts.ts';
-import type { Workflow } from './workflow.ts';
+import { isWithheld, seeingRoles } from './visibility.ts';
+import type { Author, Workflow } from './workflow.ts';
 
 /** The fact that a correction is about in the end: a correction may be corrected in turn. */
 export function rootOf(history: readonly RecordedFact[], id: string): RecordedFact | undefined {
@@ -20,24 +22,102 @@ export function rootOf(history: readonly RecordedFact[], id: string): RecordedFa
   return fact;
 }
 
-/** How often one organisation may correct one fact, unless the procedure says otherwise. */
-const CORRECTIONS_PER_FACT = 20;
-
 /**
- * The last decision that rests on a fact: it stands, is not free, and was recorded after it; undefined when none does, and
- * for free facts.
+ * The last decision that rests on a fact: it stands, and was recorded after it; undefined when none does, and for free
+ * facts.
  */
-export function restingOn(
-  workflow: Workflow,
+function restingOn(
+  { workflow, decided }: Situation,
   history: readonly RecordedFact[],
   root: RecordedFact,
-): RecordedFact | undefined {
-  if (workflow.facts.get(root.type)?.free) return undefined;
+): Decided | undefined {
+  if (!decided || workflow.facts.get(root.type)?.free) return undefined;
+  const at = (wanted: string) => history.findIndex(({ id }) => id === wanted);
+  return at(decided.id) > at(root.id) ? decided : undefined;
+}
+
+/** A correction as far as who may make it depends on it. */
+export type Correcting = Pick<RecordedFact, 'type' | 'data'> & { target: string };
+
+/** Who may make a correction, and what keeps others from it. */
+export type Right = {
+  /** Roles; of several that a person has, the first is that in which they correct. */
+  by: readonly string[];
+  /** The decision that rests on what is touched in the end. */
+  restsOn?: Decided;
+  /** What is touched in the end would say that the dossier is another's: no party corrects that. */
+  parties?: { before: string; after: string };
+};
+
+/**
+ * Who may make a correction (procedure, « Who may correct »): by what it touches in the end, the decisions that rest on
+ * that, and whether it would change whose dossier it is.
+ * @param history the whole dossier, of which the situation is the fold; `root` what the correction touches in the end
+ */
+export function whoMayCorrect(
+  situation: Situation,
+  history: readonly RecordedFact[],
+  correction: Correcting,
+  root: RecordedFact,
+): Right {
+  const { workflow } = situation;
+  const { facts, roles } = workflow;
+  const restsOn = restingOn(situation, history, root);
+  const may = correctors(roles, facts.get(root.type) as Fact, restsOn !== undefined);
+  const parties = partiesChanged(workflow, history, correction, root);
+  return {
+    by: parties ? may.filter((role) => !isParty(roles, role)) : may,
+    ...(restsOn ? { restsOn } : {}),
+    ...(parties ? { parties } : {}),
+  };
+}
+
+/**
+ * Why only those may make a correction who may: a sentence, to be followed by who they are. A decision that is withheld
+ * from who sees the dossier by these roles is not named.
+ */
+export function whyOnly(
+  workflow: Workflow,
+  { parties, restsOn }: Right,
+  { root, revision }: { root: RecordedFact; revision: number },
+  seeing: readonly string[],
+): string {
+  const { name } = nameFact(workflow, root, revision);
+  if (restsOn) {
+    const decision = workflow.facts.get(restsOn.type);
+    const which = decision && !isWithheld(decision, seeing) ? ` (« ${decision.label} » du ${restsOn.effectiveAt})` : '';
+    return `Une décision${which} repose sur ${name} : il n'est plus corrigé que par`;
+  }
+  if (parties)
+    return `Cette correction changerait à qui est le dossier (${parties.before} deviendrait ${parties.after}), ce que ne fait aucune partie ; ${name}, ne peut être ainsi corrigé que par`;
+  return `Aucune décision ne repose encore sur ${name} : il peut être corrigé par`;
+}
+
+/** What a fact says of whose dossier it is, as it reads now and as it would with the correction; undefined when the same. */
+function partiesChanged(
+  workflow: Workflow,
+  history: readonly RecordedFact[],
+  correction: Correcting,
+  root: RecordedFact,
+): Right['parties'] {
   const fates = fatesOf(history);
-  const at = history.findIndex(({ id }) => id === root.id);
-  return history.findLast(
-    ({ id, type }, i) => i > at && workflow.decisions.has(type) && fates.get(id)?.kind !== 'annulled',
-  );
+  const { target, type } = correction;
+  // What is refused to everybody is not a matter of who they are.
+  const never = fates.get(target)?.kind === 'annulled' || (type === ANNULMENT && target === history[0]?.id);
+  if (never) return undefined;
+  const proposed = { ...correction, id: '', actor: root.actor, recordedAt: '', lookups: {} };
+  const before = partiesSaid(workflow, root, fates.get(root.id));
+  const after = partiesSaid(workflow, root, fatesOf([...history, proposed]).get(root.id));
+  return before === after ? undefined : { before, after };
+}
+
+/** What a fact, as read, says of whose dossier it is. */
+function partiesSaid({ facts, parties }: Workflow, root: RecordedFact, fate: Fate | undefined): string {
+  const read = asRead(root, fate);
+  const said = read ? summaryOf(facts.get(root.type) ?? {}, read.data) : {};
+  const columns = Object.values(parties).flat();
+  const named = columns.flatMap((column) => (said[column] === undefined ? [] : [`${column} « ${said[column]} »`]));
+  return named.join(', ') || 'personne';
 }
 
 /** What a decision beside the machine is taken on, besides the situation. */
@@ -67,7 +147,7 @@ export function decideBeside(
   const unmet =
     proposal.type === VERSION_CHANGE
       ? unmetByVersion(situation, proposal, find)
-      : [...unmetByTarget(), ...unmetByParty()];
+      : [...unmetByTarget(), ...unmetByBound()];
   const { future } = DATE_RULES;
   if (proposal.effectiveAt > today)
     unmet.push({ rule: future.rule, message: future.fails(proposal.effectiveAt, today) });
@@ -106,36 +186,35 @@ export function decideBeside(
     return reasons;
   }
 
-  function unmetByParty(): BrokenRule[] {
-    const { workflow } = situation;
-    if (workflow.roles[proposal.actor.role]?.sees !== 'own') return [];
+  /** Corrections are bounded for the organisations of parties; those who conduct the procedure are never kept from one. */
+  function unmetByBound(): BrokenRule[] {
+    const { workflow, summary } = situation;
+    const { role, org = '' } = proposal.actor;
+    if (!isParty(workflow.roles, role)) return [];
     const roots = rootsOf([...history, proposal]);
     const at = history.findIndex(({ id }) => id === roots.get(proposal.id));
     const root = history[at];
     if (!root) return [];
-    const reasons: BrokenRule[] = [];
+    // One organisation goes by its name or its SIREN: whoever is the same party of the dossier is the same.
+    const isOwn = (other: Author) =>
+      isParty(workflow.roles, other.role) &&
+      (isSameParty(other.org ?? '', org) ||
+        (other.role === role && seeingRoles(workflow, { roles: [role], org: other.org ?? '' }, summary).length > 0));
     const { length: count } = history.filter(
-      ({ id, actor }) =>
-        roots.get(id) === root.id &&
-        workflow.roles[actor.role]?.sees === 'own' &&
-        isSameParty(actor.org ?? '', proposal.actor.org ?? ''),
+      ({ id, target, actor }) => target !== undefined && roots.get(id) === root.id && isOwn(actor),
     );
-    if (count >= (workflow.correctionsPerFact ?? CORRECTIONS_PER_FACT))
-      reasons.push(brokenBeside(RULES.bounded, { count, fact: nameFact(workflow, root, at) }));
-    const before = partiesSaid(workflow, root, fatesOf(history).get(root.id));
-    const after = partiesSaid(workflow, root, fatesOf([...history, proposal]).get(root.id));
-    if (before !== after) reasons.push(brokenBeside(RULES.parties, { before, after }));
-    return reasons;
+    if (count < workflow.correctionsPerFact) return [];
+    const { by } = whoMayCorrect(situation, history, { ...proposal, target: proposal.target as string }, root);
+    const others = by.filter((each) => !isParty(workflow.roles, each));
+    return [
+      brokenBeside(RULES.bounded, { count, fact: nameFact(workflow, root, at), by: roleLabels(workflow, others) }),
+    ];
   }
 }
 
-/** What a fact, as read, says of whose dossier it is. */
-function partiesSaid(workflow: Workflow, root: RecordedFact, fate: Fate | undefined): string {
-  const read = asRead(root, fate);
-  const said = read ? summaryOf(workflow.facts.get(root.type) ?? {}, read.data) : {};
-  const columns = Object.values(workflow.parties).flat();
-  const named = columns.flatMap((column) => (said[column] === undefined ? [] : [`${column} « ${said[column]} »`]));
-  return named.join(', ') || 'personne';
+/** Roles as sentences name them. */
+export function roleLabels({ roles }: Pick<Workflow, 'roles'>, named: readonly string[]): string {
+  return named.map((role) => roles[role]?.label ?? role).join(', ');
 }
 
 function unmetByVersion({ workflow, state }: Situation, proposal: RecordedFact, find: FindWorkflow): BrokenRule[] {

@@ -38,7 +38,7 @@ export function isBesideTheMachine(type: string): boolean {
 
 /** What must be known of a workflow to say who may correct in it. */
 type Correctable = {
-  roles: Readonly<Record<string, { sees: string }>>;
+  roles: Readonly<Record<string, { sees: string; clock?: true }>>;
   facts: Iterable<Fact>;
   versionChangedBy: readonly string[];
 };
@@ -48,36 +48,28 @@ type Correctable = {
  * correct a given fact is said by `correctors`.
  */
 export function factsBeside({ roles, facts, versionChangedBy }: Correctable): Fact[] {
-  const all = [...facts];
-  const inOrder = (wanted: readonly string[]) => {
-    const may = new Set([...versionChangedBy, ...wanted]);
-    return Object.keys(roles).filter((role) => may.has(role));
-  };
-  const ever = (correction: string) =>
-    all.flatMap((fact) => [false, true].flatMap((rested) => correctors(roles, correction, fact, rested)));
-  const by: Record<string, readonly string[]> = {
-    [RECTIFICATION]: inOrder(ever(RECTIFICATION)),
-    [ANNULMENT]: inOrder(ever(ANNULMENT)),
-    [VERSION_CHANGE]: versionChangedBy,
-  };
-  return BESIDE.map((fact) => ({ ...fact, by: by[fact.type] as readonly string[] }));
+  const may = new Set(versionChangedBy);
+  for (const fact of facts)
+    for (const rested of [false, true]) for (const role of correctors(roles, fact, rested)) may.add(role);
+  const correcting = Object.keys(roles).filter((role) => may.has(role));
+  return BESIDE.map((fact) => ({ ...fact, by: fact.type === VERSION_CHANGE ? versionChangedBy : correcting }));
 }
 
 /**
- * Who may correct a fact (procedure, « Who may correct »): while no decision rests on it, whoever may propose it; then
- * those whom it declares. What only the clock proposes is annulled by a role of its own.
+ * Who may rectify or annul a fact (procedure, « Who may correct »): while no decision rests on it, whoever may propose it;
+ * then, and always where that is the clock alone, those whom it declares.
  */
 export function correctors(
   roles: Correctable['roles'],
-  correction: string,
-  touched: Fact,
+  { by, correctedBy, free }: Fact,
   rested: boolean,
 ): readonly string[] {
-  if (correction === ANNULMENT && touched.annulledBy) return touched.annulledBy;
-  return rested ? correctedAfterwards(roles, touched) : touched.by;
+  const persons = by.filter((role) => !roles[role]?.clock);
+  if (persons.length > 0 && (free || !rested)) return persons;
+  return correctedBy ?? persons.filter((role) => !isParty(roles, role));
 }
 
-/** Who may correct a fact on which a decision rests. */
-export function correctedAfterwards(roles: Correctable['roles'], { by, correctedBy, free }: Fact): readonly string[] {
-  return free ? by : (correctedBy ?? by.filter((role) => roles[role]?.sees !== 'own'));
+/** Whether who acts in a role does so for an organisation that is a party of the dossier. */
+export function isParty(roles: Correctable['roles'], role: string): boolean {
+  return roles[role]?.sees === 'own';
 }

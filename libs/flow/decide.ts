@@ -74,6 +74,14 @@ export function decide(situation: Situation, proposal: PastFact, today: Calendar
   return { accepted: true, next, from: state, to: next.state.state, ...(crosses === undefined ? {} : { crosses }) };
 }
 
+/** The rules on authors that a fact breaks here, if it is expected here at all. */
+export function brokenByAuthor(situation: Situation, proposal: PastFact): BrokenRule[] {
+  const rules = wayOf(situation, proposal)?.rules ?? [];
+  return rules
+    .filter((rule) => rule.needs?.includes('actor') && !holds(situation, rule, proposal))
+    .map((rule) => broken(situation, rule, proposal));
+}
+
 function broken(situation: Situation, rule: Rule, event: Happening): BrokenRule {
   const { field } = rule;
   return { rule: rule.rule, ...failing(situation, rule, event), ...(field === undefined ? {} : { field }) };

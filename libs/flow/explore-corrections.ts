@@ -1,24 +1,30 @@
 import { abstracter, type Exploration, factOf, standingOf } from './abstraction.ts';
 import { isSamePerson } from './authors.ts';
 import type { PublishedWorkflow } from './catalogue.ts';
-import { decideBeside, restingOn, rootOf } from './correct.ts';
-import { ANNULMENT, correctors, RECTIFICATION } from './corrections.ts';
+import { decideBeside, rootOf, whoMayCorrect } from './correct.ts';
+import { ANNULMENT, correctors, isBesideTheMachine, isParty, RECTIFICATION } from './corrections.ts';
 import { decide } from './decide.ts';
 import { fatesOf, type RecordedFact } from './fates.ts';
 import { situationAt } from './readings.ts';
-import { beginning, type Situation, summaryOf } from './situation.ts';
+import { beginning, type PastFact, type Situation, summaryOf } from './situation.ts';
 import type { Author } from './workflow.ts';
+
+/** A fact, what withdraws it, and what decides on it: nobody may have a hand in both it and the decision. */
+export type FourEyes = { on: string; withdrawnBy: readonly string[]; decidedBy: readonly string[] };
 
 /** What is explored of the corrections of a procedure. */
 export type CorrectionsExploration = {
   /** Whose samples and days lead to each state, and give what a rectification puts in place. */
   by: Exploration;
-  /** Facts that must not have an author in common: each with those that decide on it. */
-  fourEyes: Readonly<Record<string, readonly string[]>>;
-  /** How many corrections follow each other. */
+  fourEyes: FourEyes;
+  /** Columns of the summary that say whose dossier it is, told by the procedure's text rather than by its declarations. */
+  owners: readonly string[];
+  /** How many corrections of any fact follow each other. */
   depth: number;
-  /** Persons that may correct, in any role. */
-  persons: readonly string[];
+  /** How many acts on the facts of `fourEyes` follow each other: corrections of them, and themselves. */
+  acts: number;
+  /** Persons that may act, in any role. */
+  persons: readonly Pick<Author, 'iss' | 'sub'>[];
   /** More corrections than that, and it stops. */
   limit: number;
 };
@@ -40,17 +46,18 @@ export type CorrectionsExplored = {
 /** What must hold of each correction that is accepted. */
 export const CORRECTION_INVARIANTS = {
   'partie-apres-decision': 'Une partie ne corrige plus ce sur quoi une décision repose.',
-  'parties-inchangees': "Une partie ne change ni l'identité du dossier ni ses parties.",
-  'quatre-yeux': "Nul n'a part à la fois à un fait et à la décision prise sur lui.",
+  'parties-inchangees': 'Une partie ne change jamais à qui est le dossier.',
+  'quatre-yeux': "Nul n'a part à la fois à un fait et à la décision prise sur lui, même annulée.",
   'se-rejoue': 'Un historique corrigé se rejoue, et mène où la correction a dit.',
-  'quelqu-un-corrige': 'Tout fait peut toujours être corrigé par un rôle au moins.',
+  'quelqu-un-corrige': "Tout fait peut toujours être corrigé par un rôle qui n'est pas partie.",
 } as const;
 
 type Led = { history: RecordedFact[]; situation: Situation };
 
 /**
  * Corrects every fact of a shortest history to each state, in every role, by several persons, in the ways that samples
- * offer, and what was so corrected again, and checks what is accepted by what the facts say, not by what was decided.
+ * offer, and what was so corrected again; and goes on, between corrections, with the facts that four eyes are about. What
+ * is accepted is checked by what the facts say, not by what was decided.
  * @throws Error when there are more corrections than the exploration allows
  */
 export function exploreCorrections(workflow: PublishedWorkflow, asked: CorrectionsExploration): CorrectionsExplored {
@@ -63,16 +70,21 @@ const TODAY = '2199-12-31';
 class CorrectionsExpedition {
   readonly #counts = { histories: 0, proposed: 0, accepted: 0, refused: 0, forbidden: 0 };
   readonly #faults = new Map<string, CorrectionFault>();
+  readonly #watched: ReadonlySet<string>;
 
   constructor(
     private readonly workflow: PublishedWorkflow,
     private readonly asked: CorrectionsExploration,
-  ) {}
+  ) {
+    const { on, withdrawnBy, decidedBy } = asked.fourEyes;
+    this.#watched = new Set([on, ...withdrawnBy, ...decidedBy]);
+  }
 
   run(): CorrectionsExplored {
     for (const led of this.#histories()) {
       this.#counts.histories += 1;
       this.#correct(led, this.asked.depth);
+      if (led.history.some(({ type }) => this.#watched.has(type))) this.#actOnWatched(led, this.asked.acts);
     }
     return { ...this.#counts, faults: [...this.#faults.values()] };
   }
@@ -84,21 +96,30 @@ class CorrectionsExpedition {
     let wave: Led[] = [{ history: [], situation: beginning(this.workflow) }];
     while (wave.length > 0) {
       const next: Led[] = [];
-      for (const { history, situation } of wave)
-        for (const fact of this.#expected(situation)) {
-          const decision = decide(situation, fact, TODAY);
-          if (!decision.accepted) continue;
-          const key = this.#keyOf(decision.next);
+      for (const led of wave)
+        for (const fact of this.#expected(led.situation)) {
+          const then = this.#follow(led, fact);
+          if (!then) continue;
+          const key = this.#keyOf(then.situation);
           if (known.has(key)) continue;
           known.add(key);
-          const led = { history: [...history, this.#recorded(fact)], situation: decision.next };
-          next.push(led);
-          if (reached.has(decision.to)) continue;
-          reached.add(decision.to);
-          yield led;
+          next.push(then);
+          const { state } = then.situation.state;
+          if (reached.has(state)) continue;
+          reached.add(state);
+          yield then;
         }
       wave = next;
     }
+  }
+
+  /** The dossier after a fact that the machine receives; undefined when it is refused. */
+  #follow({ history, situation }: Led, fact: PastFact): Led | undefined {
+    const decision = decide(situation, fact, TODAY);
+    if (!decision.accepted) return undefined;
+    const { name, version, hash } = this.workflow;
+    const recorded = { ...fact, id: `${history.length}`, workflow: { name, version, hash } };
+    return { history: [...history, recorded], situation: decision.next };
   }
 
   #keyOf(situation: Situation): string {
@@ -106,37 +127,71 @@ class CorrectionsExpedition {
     return abstracter(situation.since)([situation.state.state, kept]);
   }
 
-  *#expected(situation: Situation) {
+  *#expected(situation: Situation): Generator<PastFact> {
     const { samples, days } = this.asked.by;
     for (const type of situation.state.accepts.keys())
       for (const sample of samples[type]?.(standingOf(situation) as never) ?? [])
         for (const day of sample.days ?? days) yield factOf(situation, type, sample, day);
   }
 
-  #recorded(fact: ReturnType<typeof factOf>): RecordedFact {
-    const { name, version, hash } = this.workflow;
-    return { ...fact, workflow: { name, version, hash } };
+  /** Corrects each fact, and each correction, of which the root is wanted. */
+  #correct(led: Led, depth: number, wants: (type: string) => boolean = () => true): void {
+    for (const { after } of this.#corrections(led, wants)) if (depth > 1) this.#correct(after, depth - 1, wants);
   }
 
-  #correct(led: Led, depth: number): void {
-    const { history } = led;
+  /** Corrects the facts that four eyes are about, or goes on with them by each person, as often as that. */
+  #actOnWatched(led: Led, acts: number): void {
+    if (acts === 0) return;
+    for (const { after } of this.#corrections(led, (type) => this.#watched.has(type), false))
+      this.#actOnWatched(after, acts - 1);
+    const proposed = new Set<string>();
+    for (const fact of this.#expected(led.situation)) {
+      if (!this.#watched.has(fact.type) || proposed.has(fact.type)) continue;
+      let accepted = false;
+      for (const person of this.asked.persons) {
+        const then = this.#follow(led, { ...fact, actor: { ...fact.actor, ...person } });
+        if (!then) continue;
+        accepted = true;
+        this.#checkFourEyes(then.history);
+        this.#actOnWatched(then, acts - 1);
+      }
+      // Of several contents one that is accepted is enough here.
+      if (accepted) proposed.add(fact.type);
+    }
+  }
+
+  /** The corrections that are accepted, each checked; with `puts` by all that samples offer, else by what was recorded. */
+  *#corrections(led: Led, wants: (type: string) => boolean, puts = true): Generator<{ after: Led }> {
+    const { history, situation } = led;
+    const { roles, facts } = this.workflow;
     for (const target of history) {
       const root = rootOf(history, target.id) as RecordedFact;
-      const declared = this.workflow.facts.get(root.type);
-      if (!declared) continue;
-      const rests = restingOn(this.workflow, history, root) !== undefined;
-      for (const type of [RECTIFICATION, ANNULMENT]) {
-        const may = correctors(this.workflow.roles, type, declared, rests);
-        if (may.length === 0) this.#blame('quelqu-un-corrige', `${root.type} ne peut plus être corrigé.`, history);
-        for (const role of Object.keys(this.workflow.roles))
-          for (const sub of this.asked.persons)
-            for (const data of type === ANNULMENT ? [undefined] : this.#puts(led, target)) {
-              if (may.includes(role))
-                this.#propose(led, { type, target, root, actor: { iss: 'urn:exploration', sub, role }, data }, depth);
-              else this.#counts.forbidden += 1;
+      const declared = facts.get(root.type);
+      if (!declared || !wants(root.type)) continue;
+      for (const type of [RECTIFICATION, ANNULMENT])
+        for (const data of type === ANNULMENT ? [undefined] : puts ? this.#puts(led, target) : [target.data]) {
+          const donnees = { fait: target.id, ...(data === undefined ? {} : { donnees: data }), motif: 'Exploration' };
+          const { by } = whoMayCorrect(situation, history, { type, data: donnees, target: target.id }, root);
+          for (const rested of [false, true])
+            if (!declared.free && !correctors(roles, declared, rested).some((role) => this.#isOfficial(role)))
+              this.#blame('quelqu-un-corrige', `${root.type} ne peut plus être corrigé.`, history);
+          for (const role of Object.keys(roles))
+            for (const person of this.asked.persons) {
+              if (!by.includes(role)) this.#counts.forbidden += 1;
+              else {
+                const after = this.#propose(led, { type, target, actor: { ...person, role }, data: donnees });
+                if (!after) continue;
+                this.#check(after, root);
+                yield { after };
+              }
             }
-      }
+        }
     }
+  }
+
+  #isOfficial(role: string): boolean {
+    const spec = this.workflow.roles[role];
+    return spec?.sees === 'all' && !spec.clock;
   }
 
   /** What a rectification of a fact may put in place: what was recorded, and what samples offered instead. */
@@ -151,29 +206,28 @@ class CorrectionsExpedition {
     const texts = new Map(
       [target.data, ...samples.map(({ data }) => data)].map((data) => [JSON.stringify(data), data]),
     );
+    // Another name of each text that says whose dossier it is.
+    const { summary = {} } = this.workflow.facts.get(target.type) ?? {};
+    for (const column of this.asked.owners) {
+      const path = summary[column];
+      if (typeof path === 'string') texts.set(path, replaced(target.data, path.split('.'), '552100554'));
+    }
     return [...texts.values()];
   }
 
+  /** The dossier after a correction; undefined when it is refused. */
   #propose(
     { history, situation }: Led,
-    {
-      type,
-      target,
-      root,
-      actor,
-      data,
-    }: { type: string; target: RecordedFact; root: RecordedFact; actor: Author; data: unknown },
-    depth: number,
-  ): void {
+    { type, target, actor, data }: { type: string; target: RecordedFact; actor: Author; data: unknown },
+  ): Led | undefined {
     this.#counts.proposed += 1;
     if (this.#counts.proposed > this.asked.limit) throw new Error(`More than ${this.asked.limit} corrections.`);
     const { name, version, hash } = this.workflow;
     // A party corrects for the organisation whose dossier it is.
     const org = Object.values(situation.summary)[0];
-    const by = this.workflow.roles[actor.role]?.sees === 'own' && org !== undefined ? { ...actor, org } : actor;
+    const by = isParty(this.workflow.roles, actor.role) && org !== undefined ? { ...actor, org } : actor;
     const correction: RecordedFact = {
-      ...{ type, id: `${history.length}`, dossier: target.dossier, actor: by, lookups: {}, target: target.id },
-      data: { fait: target.id, ...(data === undefined ? {} : { donnees: data }), motif: 'Exploration' },
+      ...{ type, id: `${history.length}`, dossier: target.dossier, actor: by, lookups: {}, target: target.id, data },
       effectiveAt: situation.since ?? target.effectiveAt,
       recordedAt: `${TODAY}T00:00:00.000Z`,
       workflow: { name, version, hash },
@@ -186,64 +240,76 @@ class CorrectionsExpedition {
       hidden: new Set<string>(),
     };
     const decision = decideBeside(situation, correction, deliberation);
-    if (!decision.accepted) {
-      this.#counts.refused += 1;
-      return;
-    }
-    this.#counts.accepted += 1;
-    const after = [...history, correction];
-    this.#check(after, correction, root, decision.next);
-    if (depth > 1) this.#correct({ history: after, situation: decision.next }, depth - 1);
+    this.#counts[decision.accepted ? 'accepted' : 'refused'] += 1;
+    return decision.accepted ? { history: [...history, correction], situation: decision.next } : undefined;
   }
 
-  #check(history: RecordedFact[], correction: RecordedFact, root: RecordedFact, next: Situation): void {
+  #check({ history, situation }: Led, root: RecordedFact): void {
+    const correction = history.at(-1) as RecordedFact;
     const before = history.slice(0, -1);
-    const isParty = this.workflow.roles[correction.actor.role]?.sees === 'own';
-    const fact = this.workflow.facts.get(root.type);
     const what = `${correction.type} de ${root.type} par ${correction.actor.role}`;
-    const decided = before.some(
-      ({ id, type }, i) =>
-        i > before.indexOf(root) && this.workflow.decisions.has(type) && fatesOf(before).get(id)?.kind !== 'annulled',
-    );
-    if (isParty && decided && !fact?.free)
+    const bound = isParty(this.workflow.roles, correction.actor.role);
+    const free = this.workflow.facts.get(root.type)?.free;
+    if (bound && !free && this.#decisions(before).some((i) => i > before.indexOf(root)))
       this.#blame('partie-apres-decision', `${what}, après une décision.`, history);
-    if (isParty && this.#whose(before) !== this.#whose(history))
+    if (bound && this.#whose(before) !== this.#whose(history))
       this.#blame('parties-inchangees', `${what} change à qui est le dossier.`, history);
-    for (const [of, deciding] of Object.entries(this.asked.fourEyes))
-      for (const type of deciding) {
-        const both = this.#hands(history, of).find((one) =>
-          this.#hands(history, type).some((other) => isSamePerson(one, other)),
-        );
-        if (both) this.#blame('quatre-yeux', `${both.sub} a part à ${of} et à ${type}.`, history);
-      }
+    this.#checkFourEyes(history);
     const again = situationAt(history, { revision: history.length - 1, corrected: false }, () => this.workflow);
-    if (again?.state.state !== next.state.state)
-      this.#blame('se-rejoue', `${what} : le rejeu mène à ${again?.state.state}, non à ${next.state.state}.`, history);
+    const told = (one: Situation | null) =>
+      one && JSON.stringify([one.snapshot.value, one.snapshot.context, one.since, one.crossed, one.summary]);
+    if (told(again) !== told(situation))
+      this.#blame('se-rejoue', `${what} : le rejeu ne mène pas au même état.`, history);
   }
 
-  /** Whose dossier a history says it is: the columns of its parties, as its last facts that stand give them. */
+  /** Revisions of the decisions that stand: a milestone crossed first, an end, or what is declared of who recorded it. */
+  #decisions(history: readonly RecordedFact[]): number[] {
+    const fates = fatesOf(history);
+    const crossed = new Set<string>();
+    return history.flatMap(({ id, type, actor }, i) => {
+      const fact = this.workflow.facts.get(type);
+      if (!fact || fact.free || fates.get(id)?.kind === 'annulled') return [];
+      const crosses = fact.crosses !== undefined && !crossed.has(fact.crosses);
+      if (fact.crosses !== undefined) crossed.add(fact.crosses);
+      return crosses || this.#ends(type) || fact.decides?.includes(actor.role) ? [i] : [];
+    });
+  }
+
+  #ends(type: string): boolean {
+    const { states } = this.workflow;
+    return [...states.values()].some(
+      ({ final, accepts }) =>
+        !final && accepts.get(type)?.some(({ target }) => target !== null && states.get(target)?.final),
+    );
+  }
+
+  /** Whose dossier a history says it is, as its last facts that stand give it. */
   #whose(history: readonly RecordedFact[]): string {
-    const columns = Object.values(this.workflow.parties).flat();
     const fates = fatesOf(history);
     const said: Record<string, string> = {};
-    for (const { id, type, data, target } of history) {
+    for (const { id, type, data } of history) {
       const fate = fates.get(id);
       const fact = this.workflow.facts.get(type);
-      if (target !== undefined || fate?.kind === 'annulled' || !fact) continue;
+      if (isBesideTheMachine(type) || fate?.kind === 'annulled' || !fact) continue;
       Object.assign(said, summaryOf(fact, fate?.data ?? data));
     }
-    return JSON.stringify(columns.map((column) => said[column] ?? null));
+    return JSON.stringify(this.asked.owners.map((column) => said[column] ?? null));
   }
 
-  /** Who had a hand in the facts of a type that stand. */
-  #hands(history: readonly RecordedFact[], type: string): Author[] {
+  /** Each decision, annulled or not, against what it was taken on, as the history now reads. */
+  #checkFourEyes(history: readonly RecordedFact[]): void {
+    const { on, withdrawnBy, decidedBy } = this.asked.fourEyes;
     const fates = fatesOf(history);
-    return history
-      .filter((one) => {
-        const root = rootOf(history, one.id) as RecordedFact;
-        return root.type === type && fates.get(root.id)?.kind !== 'annulled';
-      })
-      .map(({ actor }) => actor);
+    let taken: RecordedFact | undefined;
+    for (const fact of history) {
+      const stands = fates.get(fact.id)?.kind !== 'annulled';
+      if (stands && fact.type === on) taken = fact;
+      if (stands && withdrawnBy.includes(fact.type)) taken = undefined;
+      if (!taken || !decidedBy.includes(fact.type)) continue;
+      const hands = handsIn(history, taken);
+      const both = handsIn(history, fact).find((one) => hands.some((other) => isSamePerson(one, other)));
+      if (both) this.#blame('quatre-yeux', `${both.sub} a part à ${on} et à ${fact.type}.`, history);
+    }
   }
 
   #blame(invariant: CorrectionFault['invariant'], fault: string, history: readonly RecordedFact[]): void {
@@ -254,4 +320,16 @@ class CorrectionsExpedition {
     });
     this.#faults.set(invariant, { invariant, fault, path });
   }
+}
+
+/** Who recorded a fact, rectified or annulled it, or corrected what did, whether that stands or not. */
+function handsIn(history: readonly RecordedFact[], { id }: RecordedFact): Author[] {
+  return history.filter((one) => rootOf(history, one.id)?.id === id).map(({ actor }) => actor);
+}
+
+/** A copy of a payload that says something else at a path. */
+function replaced(data: unknown, [step, ...others]: readonly string[], text: string): unknown {
+  if (step === undefined) return text;
+  const members = data as Record<string, unknown>;
+  return { ...members, [step]: replaced(members[step], others, text) };
 }

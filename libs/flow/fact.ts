@@ -37,14 +37,15 @@ export type FactSpec = {
    */
   lapses?: true;
   /**
-   * Roles that may correct it once a decision rests on it; without, those that may propose it and are no party of the
-   * dossier. A free fact stays with those who may propose it.
+   * Roles that may correct it once a decision rests on it, or at any time what only the clock proposes; without, those
+   * that may propose it and are no party of the dossier. A free fact stays with those who may propose it.
    */
   correctedBy?: readonly string[];
-  /** It is a decision, on which everything before it rests, besides those that cross a milestone or end the dossier. */
-  decides?: true;
-  /** Roles that may annul it, where they are not those that may propose it: what only the clock proposes. */
-  annulledBy?: readonly string[];
+  /**
+   * Roles whose recording of it is a decision, on which everything before it rests. Crossing a milestone and ending the
+   * dossier are decisions whoever records them.
+   */
+  decides?: readonly string[];
   /** It gives the procedure up: possible at any time, and never what a dossier waits for. */
   abandons?: true;
   /** It may carry any past date (procedure, rule 4.2). */

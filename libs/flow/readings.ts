@@ -2,7 +2,7 @@ import { correctorsOf, isSamePerson } from './authors.ts';
 import type { PublishedWorkflow } from './catalogue.ts';
 import { isBesideTheMachine } from './corrections.ts';
 import { type CalendarDate, parisDate } from './dates.ts';
-import { type BrokenRule, decide } from './decide.ts';
+import { type BrokenRule, brokenByAuthor, decide } from './decide.ts';
 import { asRead, type Fate, fatesOf, type RecordedFact, type Touching } from './fates.ts';
 import { beginning, fold, ReplayBroken, type Situation } from './situation.ts';
 import type { Author } from './workflow.ts';
@@ -87,6 +87,7 @@ export class Reading {
     const { fates } = this.corrections;
     const fate = fates.get(recorded.id);
     const fact = asRead(recorded, fate);
+    if (!fact && this.strictly) this.#assertHands(recorded);
     if (!fact || (by !== undefined && fact.effectiveAt > by)) return;
     const declared = this.#situation.workflow.facts.get(fact.type);
     if (declared?.lapses && fates.size > 0 && this.#refusal(this.#situation, fact, fate)) return;
@@ -133,6 +134,16 @@ export class Reading {
       if (reasons) return reasons;
     }
     return undefined;
+  }
+
+  /** To annul a fact is to have a hand in it: rules on authors hold for all of them where it was, though it does not stand. */
+  #assertHands(fact: RecordedFact): void {
+    for (const { person, situation } of this.#shadows) {
+      const written = this.#by(person, fact);
+      if (!situation && written === fact) continue;
+      const reasons = brokenByAuthor(situation ?? this.#situation, written);
+      if (reasons.length > 0) throw new HistoryBroken(fact, this.#revision, reasons);
+    }
   }
 
   #refusal(situation: Situation, fact: RecordedFact, fate: Fate | undefined): readonly BrokenRule[] | undefined {

@@ -15,6 +15,9 @@ export type PastFact = Happening & {
 /** A milestone crossed, on which date, known since when. */
 export type Crossing = { jalon: string; effectiveAt: CalendarDate; recordedAt: string };
 
+/** A fact that is a decision: it crosses a milestone, ends the dossier, or is declared one of who recorded it. */
+export type Decided = { id: string; type: string; effectiveAt: CalendarDate };
+
 /** Where a dossier stands: the fold of its facts. Never changed: each fact makes a new one. */
 export type Situation = {
   workflow: Workflow;
@@ -25,6 +28,8 @@ export type Situation = {
   /** Latest effective date among the facts that are not free. */
   since: CalendarDate | null;
   crossed: readonly Crossing[];
+  /** The last decision that stands: it rests on everything before it that is not free. */
+  decided: Decided | null;
   /** What lists show: columns that facts declare (`summary`). */
   summary: Readonly<Record<string, string>>;
   /** Member of the context -> salt of the last withheld fact that wrote it. */
@@ -58,7 +63,17 @@ export function beginning(workflow: Workflow): Situation {
   if (!situation) {
     const [snapshot] = initialTransition(workflow.machine);
     const state = workflow.states.get(null) as StateSpec;
-    situation = { workflow, snapshot, state, revision: -1, since: null, crossed: [], summary: {}, salts: {} };
+    situation = {
+      workflow,
+      snapshot,
+      state,
+      revision: -1,
+      since: null,
+      crossed: [],
+      decided: null,
+      summary: {},
+      salts: {},
+    };
     beginnings.set(workflow, situation);
   }
   return situation;
@@ -86,15 +101,19 @@ export function fold(situation: Situation, past: PastFact): Situation {
     throw new ReplayBroken(situation.revision + 1, past.type, situation.state.state || null);
 
   const jalon = crossing(situation, fact);
-  const { effectiveAt, recordedAt } = past;
+  const { id, type, effectiveAt, recordedAt } = past;
   const contextSalt = situation.contextSalt ?? past.contextSalt;
+  const state = workflow.states.get(stateString(snapshot.value)) as StateSpec;
+  const ends = state.final && !situation.state.final;
+  const decides = !fact.free && (jalon !== undefined || ends || fact.decides?.includes(past.actor.role));
   return {
     workflow,
     snapshot,
-    state: workflow.states.get(stateString(snapshot.value)) as StateSpec,
+    state,
     revision: situation.revision + 1,
     since: fact.free || (situation.since !== null && situation.since > effectiveAt) ? situation.since : effectiveAt,
     crossed: jalon ? [...situation.crossed, { jalon, effectiveAt, recordedAt }] : situation.crossed,
+    decided: decides ? { id, type, effectiveAt } : situation.decided,
     summary: fact.summary ? { ...situation.summary, ...summaryOf(fact, past.data) } : situation.summary,
     salts: fact.writes && past.salt ? withSalt(situation.salts, fact.writes, past.salt) : situation.salts,
     ...(contextSalt === undefined ? {} : { contextSalt }),

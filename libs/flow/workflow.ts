@@ -1,6 +1,6 @@
 import { type AnyStateMachine, type AnyStateNode, initialTransition } from 'xstate';
 import { openForEver } from './closing.ts';
-import { correctedAfterwards, factsBeside, isBesideTheMachine } from './corrections.ts';
+import { correctors, factsBeside, isBesideTheMachine, isParty } from './corrections.ts';
 import type { CalendarDate } from './dates.ts';
 import type { Expectation } from './expected.ts';
 import type { Fact } from './fact.ts';
@@ -64,6 +64,8 @@ export type RoleSpec = {
   sees: 'all' | 'own' | 'none';
   /** It may record facts on behalf of the parties (`onBehalfOf`). */
   recordsForOthers?: true;
+  /** It is the clock's own: no person has it. */
+  clock?: true;
   /** Facts reach it by subscription, whatever it sees: of every dossier, those that are not withheld from it. */
   subscribes?: true;
 };
@@ -113,14 +115,13 @@ export type StateSpec = {
 };
 
 /** A procedure: its facts, states, rules and roles, read off its machine once. */
-export type Workflow = Omit<WorkflowSpec, 'facts' | 'keyed'> & {
+export type Workflow = Omit<WorkflowSpec, 'facts' | 'keyed' | 'correctionsPerFact'> & {
   /** Those of the machine, then the three beside it: rectification, annulment, change of version. */
   facts: ReadonlyMap<string, Fact>;
   keyed: ReadonlySet<string>;
   /** Members of the context that facts withheld from some write. */
   withheldMembers: ReadonlySet<string>;
-  /** Types of facts on which everything before them rests: they cross a milestone, may end the dossier, or are declared so. */
-  decisions: ReadonlySet<string>;
+  correctionsPerFact: number;
   /** By state string; the state before the opening, from which no dossier is shown, is `null`. */
   states: ReadonlyMap<string | null, StateSpec>;
 };
@@ -234,12 +235,10 @@ export function defineWorkflow(spec: WorkflowSpec): Workflow {
   playing('parties', Object.keys(spec.parties));
   playing('versionChangedBy', spec.versionChangedBy);
   for (const fact of spec.facts) {
-    const { type, by, annulledBy, withheldFrom, writes, deadlines = [] } = fact;
+    const { type, by, withheldFrom, writes, deadlines = [] } = fact;
     playing(type, by);
     playing(type, fact.correctedBy);
-    if (correctedAfterwards(spec.roles, fact).length === 0 && !annulledBy)
-      fail(`nobody but a party could correct ${type} once a decision rests on it`);
-    playing(type, annulledBy);
+    playing(type, fact.decides);
     playing(type, withheldFrom);
     remembered(type, writes);
     for (const closing of deadlines.flatMap(({ closedBy, endedBy = [] }) => [...closedBy, ...endedBy]))
@@ -264,20 +263,37 @@ export function defineWorkflow(spec: WorkflowSpec): Workflow {
   }
   const withheld = spec.facts.filter(({ withheldFrom = [] }) => withheldFrom.length > 0);
   const withheldMembers = new Set(withheld.flatMap(({ writes = [] }) => writes));
-  const decisions = decisionsAmong(spec.facts, states);
-  return { ...spec, facts, keyed: new Set(spec.keyed), withheldMembers, states, decisions };
+  const { correctionsPerFact = CORRECTIONS_PER_FACT } = spec;
+  if (!Number.isSafeInteger(correctionsPerFact) || correctionsPerFact < 1)
+    fail('an organisation may correct a fact at least once, and so often as a whole number says');
+  for (const fact of spec.facts) {
+    const fault = uncorrectable(spec, fact);
+    if (fault) fail(fault);
+  }
+  return { ...spec, facts, keyed: new Set(spec.keyed), withheldMembers, states, correctionsPerFact };
 }
 
-function decisionsAmong(facts: readonly Fact[], states: Workflow['states']): ReadonlySet<string> {
-  const ending = new Set<string>();
-  for (const state of states.values())
-    for (const [type, candidates] of state.accepts)
-      if (!state.final && candidates.some(({ target }) => target !== null && states.get(target)?.final))
-        ending.add(type);
-  const deciding = facts.filter(
-    ({ type, crosses, decides, free }) => !free && (crosses || decides || ending.has(type)),
-  );
-  return new Set(deciding.map(({ type }) => type));
+/** How often the organisation of a party may correct one fact, unless the procedure says otherwise. */
+const CORRECTIONS_PER_FACT = 20;
+
+/**
+ * Why a fact could come to be corrected by nobody: parties may be missing, the clock corrects nothing, who does not see a
+ * fact does not correct it, and a party changes no party.
+ */
+function uncorrectable({ roles, parties }: WorkflowSpec, fact: Fact): string | undefined {
+  const { type, summary = {}, withheldFrom = [] } = fact;
+  const may = (rested: boolean) =>
+    correctors(roles, fact, rested).filter(
+      (role) => !roles[role]?.clock && roles[role]?.sees !== 'none' && !withheldFrom.includes(role),
+    );
+  const officials = (rested: boolean) => may(rested).filter((role) => !isParty(roles, role));
+  if (may(false).length === 0) return `nobody could correct ${type}`;
+  if (!fact.free && officials(true).length === 0)
+    return `nobody but a party could correct ${type} once a decision rests on it`;
+  const naming = Object.values(parties).flat();
+  if (Object.keys(summary).some((column) => naming.includes(column)) && officials(false).length === 0)
+    return `nobody but a party could correct ${type}, which says who the parties are`;
+  return undefined;
 }
 
 function actionName(action: unknown): string | undefined {

@@ -26,7 +26,7 @@ const PHASES_PROPOSEES = [
 ];
 
 /** Who gives opinions and decides: two persons of one issuer, and the namesake of the first at another. */
-const PERSONNES = [
+export const PERSONNES = [
   { iss: 'urn:un', sub: 'x' },
   { iss: 'urn:un', sub: 'y' },
   { iss: 'urn:deux', sub: 'x' },

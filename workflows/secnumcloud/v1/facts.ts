@@ -558,7 +558,7 @@ export class SuiviModificationNotifiee {
   label: 'Périmètre de la qualification modifié',
   by: [DIRECTEUR],
   correctedBy: [DIRECTEUR],
-  decides: true,
+  decides: [DIRECTEUR],
   publicFields: ['decision', 'services'],
 })
 export class SuiviPerimetreModifie {
@@ -577,7 +577,7 @@ export class SuiviReserveLevee {
   label: 'Griefs notifiés',
   by: [DIRECTEUR, CHEF],
   correctedBy: [DIRECTEUR],
-  decides: true,
+  decides: [DIRECTEUR],
   withheldFrom: CONFIDENTIEL,
   writes: ['griefs'],
   deadlines: [
@@ -614,7 +614,7 @@ export class SuiviObservationsPresentees {
   label: 'Griefs abandonnés',
   by: [DIRECTEUR],
   correctedBy: [DIRECTEUR],
-  decides: true,
+  decides: [DIRECTEUR],
   withheldFrom: CONFIDENTIEL,
   writes: ['griefs'],
 })
@@ -626,7 +626,7 @@ export class SuiviGriefsAbandonnes {
   label: 'Qualification suspendue',
   by: [DIRECTEUR],
   correctedBy: [DIRECTEUR],
-  decides: true,
+  decides: [DIRECTEUR],
   publicFields: ['decision'],
 })
 export class SuiviQualificationSuspendue {
@@ -638,7 +638,7 @@ export class SuiviQualificationSuspendue {
   label: 'Suspension levée',
   by: [DIRECTEUR],
   correctedBy: [DIRECTEUR],
-  decides: true,
+  decides: [DIRECTEUR],
   publicFields: ['decision'],
 })
 export class SuiviSuspensionLevee {
@@ -650,7 +650,7 @@ export class SuiviSuspensionLevee {
   label: 'Qualification abrogée',
   by: [DIRECTEUR],
   correctedBy: [DIRECTEUR],
-  decides: true,
+  decides: [DIRECTEUR],
   publicFields: ['decision', 'effetLe'],
 })
 export class SuiviQualificationAbrogee {
@@ -663,7 +663,7 @@ export class SuiviQualificationAbrogee {
   label: 'Qualification retirée',
   by: [DIRECTEUR],
   correctedBy: [DIRECTEUR],
-  decides: true,
+  decides: [DIRECTEUR],
   publicFields: ['decision'],
 })
 export class SuiviQualificationRetiree {
@@ -696,7 +696,6 @@ export class SuiviRenouvellementDemande {
   by: [HORLOGE],
   correctedBy: [DIRECTEUR],
   lapses: true,
-  annulledBy: [DIRECTEUR],
 })
 export class SuiviQualificationExpiree {}
 

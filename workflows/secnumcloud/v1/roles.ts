@@ -22,7 +22,7 @@ export const roles: Readonly<Record<string, RoleSpec>> = {
   [ABONNE]: { label: 'Système abonné', sees: 'none', subscribes: true },
   [ADMINISTRATEUR]: { label: 'Administrateur', sees: 'none' },
   // Never a token's: it sees every dossier so that it can record what a date makes true.
-  [HORLOGE]: { label: 'Horloge du système', sees: 'all' },
+  [HORLOGE]: { label: 'Horloge du système', sees: 'all', clock: true },
 };
 
 /** Whose dossier it is: the columns of its summary that an organisation must equal one of. */
