@@ -160,6 +160,29 @@ describe('an opening of the wrong form: 422', () => {
   }
 });
 
+describe('a text of several lines', () => {
+  test('is kept as it is typed, and its Unicode line ends end no line of what is told line by line', async () => {
+    const texte = 'un\ndeux\u2028trois\u2029quatre';
+    const target = { type: 'dossier.cible-annoncee', data: { jalon: 'J3', periode: '2026', source: texte } };
+    expect((await send(target)).body.event.data.source).toBe(texte);
+    const { text } = await server.call(tokens.charge, 'GET', `/api/dossiers/${id}/replay`);
+    expect(text).not.toMatch(/[\u0085\u2028\u2029]/);
+    const last = JSON.parse(text.trimEnd().split('\n').at(-1) as string);
+    expect(JSON.stringify(last)).toContain(JSON.stringify(texte).slice(1, -1));
+    const leaving = new AbortController();
+    const stream = await fetch(`${server.url}/api/events?after=start&types=dossier.*`, {
+      headers: { authorization: `Bearer ${tokens.charge}` },
+      signal: leaving.signal,
+    });
+    const reader = (stream.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
+    let told = '';
+    while (!told.includes('quatre')) told += (await reader.read()).value;
+    leaving.abort();
+    expect(told).not.toMatch(/[\u0085\u2028\u2029]/);
+    expect(told).toContain('deux\\u2028trois');
+  });
+});
+
 describe('what the procedure refuses: 409', () => {
   const because = (rule: string) => ({
     fact: expect.any(String),

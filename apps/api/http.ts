@@ -1,8 +1,14 @@
 import type { Caller } from '@jalon/engine';
-import { isCalendarDate, UUID } from '@jalon/flow';
+import { isCalendarDate, type JsonSchema, UUID } from '@jalon/flow';
 import type { FastifyRequest } from 'fastify';
-import type { Parameters } from './parameters.ts';
 import { ProblemRaised } from './problems.ts';
+
+/** What a route declares of its parameters: path, query and headers, each with its schema. */
+export type Parameters = {
+  path: Readonly<Record<string, JsonSchema>>;
+  query: Readonly<Record<string, JsonSchema>>;
+  headers: readonly string[];
+};
 
 declare module 'fastify' {
   interface FastifyRequest {

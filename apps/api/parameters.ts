@@ -1,13 +1,6 @@
 import { isCalendarDate, isStorable, type JsonSchema, UUID, unseenIn } from '@jalon/flow';
 import type { FastifyRequest } from 'fastify';
-import { isInstant, malformed } from './http.ts';
-
-/** What a route declares of its parameters: path, query and headers, each with its schema. */
-export type Parameters = {
-  path: Readonly<Record<string, JsonSchema>>;
-  query: Readonly<Record<string, JsonSchema>>;
-  headers: readonly string[];
-};
+import { isInstant, malformed, type Parameters } from './http.ts';
 
 /** What schemas of parameters that the document keeps as components ask. */
 const COMPONENTS: Readonly<Record<string, [accepts: (text: string) => boolean, wanted: string]>> = {
