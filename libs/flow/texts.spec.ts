@@ -36,6 +36,22 @@ describe('what a reader would not see in a text', () => {
   );
 
   test.each([
+    'Nuage\u200d',
+    'Nu\u200cage',
+    'Société\u200dX',
+    '\u200dé',
+    'Nuage\u200e',
+    'A\ufe0f',
+    'a\u{e0101}b',
+    ' \ufe00x',
+  ])('%j has something that shapes nothing: it looks like another text', (text) =>
+    expect(unseenIn(text, SEVERAL)).toMatch(/ne se voit pas \(U\+/),
+  );
+
+  test.each([
+    '1\ufe0f\u20e3',
+    '❤\ufe0f\u200d🔥',
+    'क्\u200dष',
     'L’Œuvre « numérique » – 100\u202f% d’Île-de-France',
     'e\u0301te\u0301',
     '👩\u200d💻 ❤\ufe0f 🇫🇷',

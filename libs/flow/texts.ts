@@ -5,6 +5,12 @@ const UNSEEN =
   '\\u00ad\\u034f\\u180e\\u200b\\u202a-\\u202e\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb\\u{e0000}-\\u{e00ff}\\u{e01f0}-\\u{e0fff}' +
   // Letters that are blank.
   '\\u115f\\u1160\\u17b4\\u17b5\\u3164\\uffa0';
+// Joiners and variation selectors beside what they shape nothing of, as Latin letters are.
+const IDLE =
+  /(?<!\P{ASCII})[\u200c\u200d]|[\u200c\u200d](?!\P{ASCII})|(?<=^|[A-Za-z\s])[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/u;
+// Marks of direction where nothing is written from right to left.
+const MARK = /[\u061c\u200e\u200f]/u;
+const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
 const LINE_ENDS = /[\n\u2028\u2029]/u;
 const ON_ONE_LINE = new RegExp(`[${UNSEEN}\\u2028\\u2029]`, 'u');
 const ON_SEVERAL = new RegExp(`(?!\\n)[${UNSEEN}]`, 'u');
@@ -19,7 +25,10 @@ const SEEN = /[^\p{Z}\p{Cc}\p{Cf}\p{Cs}\p{M}\p{Default_Ignorable_Code_Point}\p{N
  */
 export function unseenIn(text: string, { lines }: { lines: boolean }): string | undefined {
   if (!SEEN.test(text)) return 'Ce texte ne peut pas être vide.';
-  const found = (lines ? ON_SEVERAL : ON_ONE_LINE).exec(text);
+  const found =
+    (lines ? ON_SEVERAL : ON_ONE_LINE).exec(text) ??
+    IDLE.exec(text) ??
+    (RIGHT_TO_LEFT.test(text) ? null : MARK.exec(text));
   if (!found) return undefined;
   if (!lines && LINE_ENDS.test(found[0])) return 'Ce texte tient sur une ligne : retirez le retour à la ligne.';
   const code = (found[0].codePointAt(0) as number).toString(16).toUpperCase().padStart(4, '0');
@@ -66,15 +75,26 @@ export function sirenOf(text: string): string | undefined {
 
 /** Whether two texts name the same organisation, where that decides who owns a dossier. */
 export function isSameParty(one: string, other: string): boolean {
-  return partyOf(one) === partyOf(other) && partyOf(one) !== '';
+  const party = partyOf(one);
+  return party !== '' && party === partyOf(other);
 }
+
+/** The parties of the texts that were last asked for: every request and every fact that leaves asks for a few of them. */
+const parties = new Map<string, string>();
+const PARTIES_KEPT = 10_000;
 
 /**
  * What an organisation is known by where it decides who owns a dossier: its SIREN when the text is one (or a SIRET), else
  * its name as `plainName` has it. Two organisations that it takes for one see each other's dossiers: it folds nothing more.
  */
 export function partyOf(text: string): string {
-  return sirenOf(text) ?? plainName(text);
+  let party = parties.get(text);
+  if (party === undefined) {
+    party = sirenOf(text) ?? plainName(text);
+    if (parties.size >= PARTIES_KEPT) parties.clear();
+    parties.set(text, party);
+  }
+  return party;
 }
 
 const LETTERS: Readonly<Record<string, string>> = {
