@@ -19,6 +19,8 @@ export type CorrectionsExploration = {
   fourEyes: FourEyes;
   /** Columns of the summary that say whose dossier it is, told by the procedure's text rather than by its declarations. */
   owners: readonly string[];
+  /** How many histories to each state are corrected, of those that the exploration does not take for one. */
+  histories: number;
   /** How many corrections of any fact follow each other. */
   depth: number;
   /** How many acts on the facts of `fourEyes` follow each other: corrections of them, and themselves. */
@@ -55,7 +57,7 @@ export const CORRECTION_INVARIANTS = {
 type Led = { history: RecordedFact[]; situation: Situation };
 
 /**
- * Corrects every fact of a shortest history to each state, in every role, by several persons, in the ways that samples
+ * Corrects every fact of the shortest histories to each state, in every role, by several persons, in the ways that samples
  * offer, and what was so corrected again; and goes on, between corrections, with the facts that four eyes are about. What
  * is accepted is checked by what the facts say, not by what was decided.
  * @throws Error when there are more corrections than the exploration allows
@@ -89,10 +91,10 @@ class CorrectionsExpedition {
     return { ...this.#counts, faults: [...this.#faults.values()] };
   }
 
-  /** One shortest history to each state, breadth first over what the exploration takes for one dossier. */
+  /** The shortest histories to each state, breadth first over what the exploration takes for one dossier. */
   *#histories(): Generator<Led> {
     const known = new Set<string>();
-    const reached = new Set<string>();
+    const reached = new Map<string, number>();
     let wave: Led[] = [{ history: [], situation: beginning(this.workflow) }];
     while (wave.length > 0) {
       const next: Led[] = [];
@@ -105,8 +107,9 @@ class CorrectionsExpedition {
           known.add(key);
           next.push(then);
           const { state } = then.situation.state;
-          if (reached.has(state)) continue;
-          reached.add(state);
+          const times = reached.get(state) ?? 0;
+          if (times >= this.asked.histories) continue;
+          reached.set(state, times + 1);
           yield then;
         }
       wave = next;
