@@ -45,7 +45,8 @@ export class Delivering {
     const ranges = readRanges(['127.0.0.0/8']);
     const catalogue = DEMANDES;
     const summaryOf = (id: string, atLeast: number) => office.engine.summary(id, atLeast);
-    const departures = new Departures({ journal, catalogue, base, summaryOf });
+    const seal = (cursor: string) => cursor;
+    const departures = new Departures({ journal, catalogue, base, summaryOf, seal });
     this.hub = new Hub({ journal, departures, clock, onError });
     this.#store = store ?? openDeliveries(folder);
     this.registry = new Registry(this.#store);

@@ -1,3 +1,4 @@
+import { cursorOf } from '@jalon/delivery';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CloudEvent, HTTP } from 'cloudevents';
 import { until } from './eventually.ts';
@@ -58,6 +59,23 @@ describe('Le fil', () => {
     const [one, two] = [await pull(`${start}&limit=5`), await pull(`${start}&limit=5`)];
     expect(one.text).toBe(two.text);
     expect(nextOf(one)).toBe(nextOf(two));
+  });
+
+  test('ne dit rien de ce qui est tu : ni suite qui avance, ni rang, ni curseur qui se lise', async () => {
+    const id = await lead(server, tokens, upTo('j0.acceptee'));
+    const all = await drain('/api/feed?limit=200', tokens.abonne);
+    expect(all.events.filter(({ subject }) => subject === id).length).toBeGreaterThan(4);
+    expect(all.events.filter((event) => 'revision' in event)).toEqual([]);
+    await propose(server, tokens, id, fact('dossier.note-ajoutee'));
+    const later = await server.call(tokens.abonne, 'GET', all.next);
+    expect([later.body, nextOf(later as never)]).toEqual([[], all.next]);
+    const [cursor = ''] = /(?<=after=)[^&]+/.exec(all.next) ?? [];
+    // Un curseur en clair, d'autrefois ou forgé, n'est pas d'ici.
+    const plain = cursorOf({ before: null, position: 1n, hash: '00'.repeat(8), recordedAt: 0 });
+    for (const after of [plain, `${cursor.slice(0, -2)}AA`]) {
+      const refused = await server.call(tokens.abonne, 'GET', `/api/feed?after=${after}`);
+      expect([refused.status, refused.body.detail]).toEqual([400, expect.stringContaining('reprendre de « start »')]);
+    }
   });
 
   test('est un lot de CloudEvents que le SDK lit, les mêmes que ceux du flux', async () => {

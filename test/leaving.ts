@@ -19,12 +19,14 @@ export class Leaving {
   ) {
     const onError = (error: unknown) => this.errors.push(error);
     const clock = () => office.now;
+    const seal = (cursor: string) => cursor;
     const summaryOf = (id: string, atLeast: number) => office.engine.summary(id, atLeast);
-    const departures = new Departures({ journal, catalogue: DEMANDES, base: 'https://jalon.example', summaryOf });
+    const departures = new Departures({ journal, catalogue: DEMANDES, base: 'https://jalon.example', summaryOf, seal });
     this.hub = new Hub({ journal, departures, clock, onError, ...(recent === undefined ? {} : { recent }) });
     this.streams = new Streams({
       hub: this.hub,
       clock,
+      seal,
       onError,
       ...(heartbeatMs === undefined ? {} : { heartbeatMs }),
     });

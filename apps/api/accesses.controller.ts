@@ -1,6 +1,7 @@
 import { Controller, Get, Inject, Query, Req, Res } from '@nestjs/common';
 import type { AccessQuery } from './accesses.ts';
-import { nextLink, pageAnswer } from './answers.ts';
+import { pageAnswer } from './answers.ts';
+import { sealedLink } from './cursors.ts';
 import { Documented } from './documentation.ts';
 import { callerOf, dateOf, type FastifyReply, type FastifyRequest, integerOf, uuidOf } from './http.ts';
 import { ProblemRaised } from './problems.ts';
@@ -42,7 +43,10 @@ export class AccessesController {
       Object.entries({ dossier, from, to }).filter(([, value]) => value !== undefined),
     );
     await this.product.accesses.readBeside(request, 'acces.journal-lu', { recherche });
-    const link = next === undefined ? undefined : nextLink('/api/accesses', { ...given, cursor: next });
+    const link =
+      next === undefined
+        ? undefined
+        : sealedLink(this.product.leaving.cursors, '/api/accesses', given, { cursor: next });
     if (link !== undefined) reply.header('link', `<${link}>; rel="next"`);
     return pageAnswer(items, link);
   }

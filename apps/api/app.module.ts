@@ -30,6 +30,7 @@ export function appModule(product: Product, config: Config, tokens: Tokens, log:
     clock,
     leaving: { hub },
   } = product;
+  const seal = (cursor: string) => product.leaving.cursors.seal('place', cursor, 'fresh');
   const onError = (err: unknown) => log.warn({ err }, 'a stream ended: its subscriber can resume it');
   return {
     module: AppModule,
@@ -56,7 +57,7 @@ export function appModule(product: Product, config: Config, tokens: Tokens, log:
       { provide: PRODUCT, useValue: product },
       { provide: ENGINE, useValue: product.engine },
       { provide: CONFIG, useValue: config },
-      { provide: STREAMS, useValue: new Streams({ hub, clock, onError }) },
+      { provide: STREAMS, useValue: new Streams({ hub, clock, seal, onError }) },
       { provide: Tokens, useValue: tokens },
       { provide: Confidential, useValue: new Confidential(product) },
       Metrics,

@@ -2,10 +2,11 @@ import { Readable } from 'node:stream';
 import { isCalendarDate } from '@jalon/flow';
 import { CursorRefused, type DeadlineFilter, type FollowedDeadline } from '@jalon/projections';
 import { Controller, Get, Inject, Query, Req, Res, StreamableFile } from '@nestjs/common';
-import { nextLink, pageAnswer } from './answers.ts';
+import { pageAnswer } from './answers.ts';
 import { CALENDAR_TYPE, calendarOf } from './calendar.ts';
 import { CalendarAccess } from './calendar-access.ts';
 import { Confidential } from './confidential.ts';
+import { sealedLink } from './cursors.ts';
 import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed } from './http.ts';
 import { caughtUp, sightsOrRefuse } from './reading.ts';
@@ -57,7 +58,10 @@ export class DeadlinesController {
     try {
       const page = await this.confidential.deadlines({ ...filter, limit, ...(cursor === undefined ? {} : { cursor }) });
       const { items, next } = await page.open(this.product.accesses.recorder(request));
-      const link = next === undefined ? undefined : nextLink('/api/deadlines', { ...given, cursor: next });
+      const link =
+        next === undefined
+          ? undefined
+          : sealedLink(this.product.leaving.cursors, '/api/deadlines', given, { cursor: next });
       if (link !== undefined) reply.header('link', `<${link}>; rel="next"`);
       return pageAnswer(items.map(shown), link);
     } catch (fault) {

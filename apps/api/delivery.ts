@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
+  CursorSeal,
   type DeliveryStore,
   Departures,
   Dispatcher,
@@ -21,6 +22,8 @@ import type { Alarm } from './read-models.ts';
 /** What leaves: one subscription to the journal for all who listen, and webhooks. */
 export type Leaving = {
   hub: Hub;
+  /** What cursors leave by, and come back. */
+  cursors: CursorSeal;
   registry: Registry;
   webhooks: Webhooks;
   /** Whether this process delivers webhooks at present. */
@@ -46,12 +49,14 @@ export function openLeaving({ folder, journal, engine, clock, alarm, config, sha
   const onError = (err: unknown) => alarm('what is recorded cannot leave, and will be tried again', { err });
   const base = addressOf(config);
   const summaryOf = (id: string, atLeast: number) => engine.summary(id, atLeast);
-  const departures = new Departures({ journal, catalogue, base, summaryOf });
+  const store: DeliveryStore =
+    config.DATABASE_URL === undefined ? openDeliveries(folder) : openPostgresDeliveries(config.DATABASE_URL);
+  const cursors = new CursorSeal(store);
+  const seal = (cursor: string) => cursors.seal('place', cursor);
+  const departures = new Departures({ journal, catalogue, base, summaryOf, seal });
   const hub = new Hub({ journal, departures, clock, onError });
   const ranges = readRanges(config.JALON_WEBHOOK_ALLOW);
   const outbound = new Outbound({ ranges });
-  const store: DeliveryStore =
-    config.DATABASE_URL === undefined ? openDeliveries(folder) : openPostgresDeliveries(config.DATABASE_URL);
   const registry = new Registry(store);
   const common = { hub, registry, outbound, catalogue, clock };
   const dispatcher = new Dispatcher({ ...common, departures, random: Math.random, onError });
@@ -68,6 +73,7 @@ export function openLeaving({ folder, journal, engine, clock, alarm, config, sha
   let delivering: Promise<void> = Promise.resolve();
   return {
     hub,
+    cursors,
     registry,
     webhooks,
     isDelivering: () => dispatcher.isRunning,

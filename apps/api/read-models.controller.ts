@@ -8,8 +8,9 @@ import {
 } from '@jalon/projections';
 import { catalogue } from '@jalon/workflows';
 import { Controller, Get, Inject, Param, Query, Req, Res } from '@nestjs/common';
-import { JSON_TYPE, nextLink, pageAnswer } from './answers.ts';
+import { JSON_TYPE, pageAnswer } from './answers.ts';
 import { Confidential } from './confidential.ts';
+import { sealedLink } from './cursors.ts';
 import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed, positionOf, uuidOf } from './http.ts';
 import { ProblemRaised } from './problems.ts';
@@ -100,7 +101,7 @@ export class ReadModelsController {
     // Only now: what cannot be read in a request is said before that it is not allowed.
     if (!own) throw new ProblemRaised('interdit', 'Votre rôle ne donne accès à aucun dossier.');
     if (next === undefined) return pageAnswer(items, next);
-    const link = nextLink('/api/dossiers', { ...given, cursor: next });
+    const link = sealedLink(this.product.leaving.cursors, '/api/dossiers', given, { cursor: next });
     reply.header('link', `<${link}>; rel="next"`);
     return pageAnswer(items, link);
   }

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import type { CursorSeal } from '@jalon/delivery';
 import { UUID } from '@jalon/flow';
 import { jsonLine } from '@jalon/journal';
 import { CursorRefused, type Page } from '@jalon/projections';
@@ -6,8 +7,9 @@ import { COLONNES, type Inscription, inscriptionAu, lignesDe } from '@jalon/work
 import { Controller, Get, Inject, Query, Req, Res, StreamableFile } from '@nestjs/common';
 import { stringify } from 'csv-stringify/sync';
 import Negotiator from 'negotiator';
-import { nextLink, pageAnswer } from './answers.ts';
+import { pageAnswer } from './answers.ts';
 import { Confidential } from './confidential.ts';
+import { sealedLink } from './cursors.ts';
 import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed } from './http.ts';
 import { ProblemRaised } from './problems.ts';
@@ -58,7 +60,7 @@ export class RegistryController {
     if (open !== undefined) where.open = open === 'true' ? 1 : 0;
     const found = await paged((page) => this.confidential.findings({ sights, where, ...page }), given);
     const page = await found.open(this.product.accesses.recorder(request));
-    return answered(reply, '/api/findings', given, page);
+    return answered(this.product.leaving.cursors, reply, '/api/findings', given, page);
   }
 
   @Get('register')
@@ -94,7 +96,7 @@ export class RegistryController {
     if (media === JSON_LINES) return whole(`${JSON_LINES}; charset=utf-8`, this.#lines());
     const page = await paged((at) => this.product.register.page(at), given);
     const items = page.items.map((row) => inscriptionAu(row, this.product.engine.today()));
-    return answered(reply, '/api/register', given, { ...page, items });
+    return answered(this.product.leaving.cursors, reply, '/api/register', given, { ...page, items });
   }
 
   @Get('statistics')
@@ -155,9 +157,15 @@ async function paged<T>(read: (page: { limit: number; cursor?: string }) => Prom
   }
 }
 
-function answered<T>(reply: FastifyReply, path: string, given: Given, { items, next }: Page<T>): object {
+function answered<T>(
+  seal: CursorSeal,
+  reply: FastifyReply,
+  path: string,
+  given: Given,
+  { items, next }: Page<T>,
+): object {
   if (next === undefined) return pageAnswer(items, next);
-  const link = nextLink(path, { ...given, cursor: next });
+  const link = sealedLink(seal, path, given, { cursor: next });
   reply.header('link', `<${link}>; rel="next"`);
   return pageAnswer(items, link);
 }

@@ -3,6 +3,7 @@ import { type Fact, type JsonSchema, type PayloadClass, payloadSchema } from '@j
 import { DOSSIER_SORTS } from '@jalon/projections';
 import { catalogue, STATUTS } from '@jalon/workflows';
 import { CalendarTokenRequest } from './calendar-token-request.ts';
+import { cursorSchema } from './cursors.ts';
 import { DemonstrationToken } from './demonstration-token.ts';
 import { WebhookChange, WebhookReplay, WebhookRequest } from './webhook-bodies.ts';
 
@@ -667,7 +668,7 @@ export const LIST_QUERY: Record<string, JsonSchema> = {
   q: text('Partie du nom du prestataire ou de l’offre, du SIREN, de l’identifiant ou du chargé'),
   waiting: words(['me'], 'Les dossiers qui attendent l’appelant'),
   sort: { ...words(DOSSIER_SORTS), default: '-updatedAt' },
-  cursor: text('Suite de la liste, donnée par « next »'),
+  cursor: cursorSchema('Suite de la liste, donnée par « next »'),
   limit: LIMIT,
   'min-position': MIN_POSITION,
 };
@@ -677,7 +678,7 @@ export const DEADLINE_QUERY: Record<string, JsonSchema> = {
   before: { type: 'string', format: 'date', description: 'Avant cette date, non comprise' },
   jalon: words(JALONS),
   open: { ...words(['true', 'false', 'all']), default: 'true', description: 'Ouvertes, closes, ou toutes' },
-  cursor: text('Suite de la liste, donnée par « next »'),
+  cursor: cursorSchema('Suite de la liste, donnée par « next »'),
   limit: LIMIT,
   'min-position': MIN_POSITION,
 };
@@ -687,7 +688,7 @@ export const ACCESS_QUERY = {
   dossier: { ...ref('Uuid'), description: 'Seulement ce dossier' },
   from: { ...ref('Date'), description: 'Depuis ce jour, compris' },
   to: { ...ref('Date'), description: 'Jusqu’à ce jour, compris' },
-  cursor: text('Donné par « next »'),
+  cursor: cursorSchema('Donné par « next »'),
   limit: LIMIT,
 };
 
@@ -695,14 +696,14 @@ export const FINDING_QUERY: Record<string, JsonSchema> = {
   dossier: ref('Uuid'),
   exigence: text('Numéro de l’exigence, « 9.5.b »'),
   open: { ...words(['true', 'false']), description: 'Les écarts à lever, ou les autres constats' },
-  cursor: text('Suite de la liste, donnée par « next »'),
+  cursor: cursorSchema('Suite de la liste, donnée par « next »'),
   limit: LIMIT,
   'min-position': MIN_POSITION,
 };
 
 /** Schemas of the query of the register. */
 export const REGISTER_QUERY: Record<string, JsonSchema> = {
-  cursor: text('Suite de la liste, donnée par « next » (JSON)'),
+  cursor: cursorSchema('Suite de la liste, donnée par « next » (JSON)'),
   limit: LIMIT,
   'min-position': MIN_POSITION,
 };

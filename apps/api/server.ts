@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { appModule } from './app.module.ts';
 import type { Config } from './config.ts';
 import { serveConsole } from './console.ts';
+import { openCursors } from './cursors.ts';
 import { serveDocumentation } from './documentation.ts';
 import { malformed } from './http.ts';
 import { Metrics } from './metrics.ts';
@@ -95,7 +96,9 @@ export async function createServer(
   });
   fastify.addHook('preValidation', async (request) => {
     const { parameters } = request.routeOptions.config;
-    if (parameters) checkParameters(request, parameters);
+    if (!parameters) return;
+    checkParameters(request, parameters);
+    await openCursors(request, parameters, product.leaving.cursors);
   });
   boundClosing(fastify, patience.request);
 

@@ -11,19 +11,17 @@ import {
 import type { JsonSchema, Sealed } from '@jalon/flow';
 import { catalogue } from '@jalon/workflows';
 import { Controller, Get, Headers, Inject, type OnModuleDestroy, Param, Query, Req, Res } from '@nestjs/common';
-import { nextLink } from './answers.ts';
 import { Confidential } from './confidential.ts';
+import { cursorSchema, sealedLink } from './cursors.ts';
 import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed, uuidOf } from './http.ts';
 import { ProblemRaised } from './problems.ts';
 import { LIMIT, SELECTION } from './schemas.ts';
 import { PRODUCT, type Product, STREAMS } from './wiring.ts';
 
-const AFTER: JsonSchema = {
-  type: 'string',
-  description:
-    'Le curseur (« id » d’un événement, ou celui que donne « next ») après lequel reprendre ; « start » : tout',
-};
+const AFTER = cursorSchema(
+  'Le curseur (« id » d’un événement, ou celui que donne « next ») après lequel reprendre ; « start » : tout',
+);
 const DOSSIER: JsonSchema = { type: 'string', description: 'Un seul dossier, par son identifiant' };
 const READING = ['interdit', 'filtre-inconnu', 'journal-indisponible'] as const;
 
@@ -132,11 +130,11 @@ export class SubscriptionsController implements OnModuleDestroy {
       waitMs: wait * 1000,
       signal,
     });
-    const next = nextLink('/api/feed', { ...asked, after: cursor });
+    const next = sealedLink(this.product.leaving.cursors, '/api/feed', asked, { after: cursor });
     await reply
       .header('link', `<${next}>; rel="next"`)
       .type('application/cloudevents-batch+json; charset=utf-8')
-      .send(`[${departures.map(({ json }) => json).join(',')}]`);
+      .send(`[${departures.map((departure) => view.of(departure).json).join(',')}]`);
   }
 
   async #stream(

@@ -1,9 +1,20 @@
-import { type Audience, type DeliveryView, type Owner, receivesConfidential, type WebhookRow } from '@jalon/delivery';
+import {
+  type Audience,
+  CursorRefused,
+  DEAD_LETTERS,
+  type DeliveryView,
+  type Owner,
+  receivesConfidential,
+  START,
+  tellsRevisions,
+  type WebhookRow,
+} from '@jalon/delivery';
 import { type PayloadClass, validatePayload } from '@jalon/flow';
 import { catalogue } from '@jalon/workflows';
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Post, Query, Req, Res } from '@nestjs/common';
 import type { AccessType } from './accesses.ts';
-import { nextLink, pageAnswer } from './answers.ts';
+import { pageAnswer } from './answers.ts';
+import { cursorSchema, sealedLink } from './cursors.ts';
 import { Documented } from './documentation.ts';
 import { callerOf, type FastifyReply, type FastifyRequest, integerOf, malformed, uuidOf } from './http.ts';
 import { ProblemRaised } from './problems.ts';
@@ -160,7 +171,7 @@ export class WebhooksController {
     const webhook = await this.#own(id, request);
     const { from } = valid(WebhookReplay, body);
     await this.#recorded(request, JSON.parse(webhook.audience) as Audience, webhook.url, webhook.id);
-    await this.#webhooks.replay(webhook, from);
+    await this.#webhooks.replay(webhook, await this.#opened(from));
     return this.#shown(await this.product.leaving.registry.one(webhook.id));
   }
 
@@ -172,7 +183,7 @@ export class WebhooksController {
     path: ['webhook'],
     query: {
       state: { type: 'string', enum: [...STATES], description: 'En attente, envoyés, ou abandonnés après trois jours' },
-      cursor: { type: 'string', pattern: '^\\d{1,15}$', description: 'Suite, donnée par « next »' },
+      cursor: cursorSchema('Suite, donnée par « next »'),
       limit: LIMIT,
     },
     answers: { 200: { says: 'Une page du journal', schema: 'DeliveryPage', headers: ['Link'] } },
@@ -190,11 +201,29 @@ export class WebhooksController {
     if (asked.state !== undefined && !state) throw malformed(`state prend une de ces valeurs : ${STATES.join(', ')}.`);
     const { webhook, own } = await this.#read(id, request);
     const { items, next } = await this.#webhooks.log(webhook, { before, limit, ...(state ? { state } : {}) });
-    const shown = own ? items : items.map(untold);
+    const { cursors } = this.product.leaving;
+    const isNumbered = tellsRevisions(JSON.parse(webhook.audience) as Audience, catalogue);
+    const shown = items.map(({ revision, cursor, ...item }) => {
+      if (!own) return untold(item);
+      return { ...item, ...(isNumbered ? { revision } : {}), cursor: cursors.seal('place', cursor) };
+    });
     if (next === undefined) return pageAnswer(shown, undefined);
-    const link = nextLink(`/api/webhooks/${id}/deliveries`, { ...asked, cursor: next });
+    const link = sealedLink(this.product.leaving.cursors, `/api/webhooks/${id}/deliveries`, asked, { cursor: next });
     reply.header('link', `<${link}>; rel="next"`);
     return pageAnswer(shown, link);
+  }
+
+  /** What a request to send again names, its cursor opened; what is none is said by who reads it. */
+  async #opened(from: string): Promise<string> {
+    if (from === START || from === DEAD_LETTERS || /^\d{4}-/.test(from)) return from;
+    const { cursors } = this.product.leaving;
+    await cursors.ready();
+    try {
+      return cursors.open('place', from);
+    } catch (fault) {
+      if (fault instanceof CursorRefused) return '';
+      throw fault;
+    }
   }
 
   get #webhooks() {
@@ -265,7 +294,7 @@ function missing(): ProblemRaised {
 }
 
 /** Of a fact that may not be shown: how its delivery goes, not what it is. */
-function untold({ type: _, dossier: __, revision: ___, cursor: ____, ...delivery }: DeliveryView): object {
+function untold({ type: _, dossier: __, ...delivery }: Omit<DeliveryView, 'revision' | 'cursor'>): object {
   return delivery;
 }
 

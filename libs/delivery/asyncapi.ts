@@ -164,7 +164,7 @@ function eventSchema(type: string, [view, ...others]: readonly JsonSchema[]): Js
       time: { type: 'string', format: 'date-time', description: 'Quand le fait a été enregistré' },
       datacontenttype: { const: 'application/json' },
       dataschema: text('Adresse du JSON Schema de « data »'),
-      revision: { type: 'integer', minimum: 0, description: 'Rang du fait dans son dossier' },
+      revision: { type: 'integer', minimum: 0, description: 'Rang du fait dans son dossier, pour qui voit ce dossier' },
       jalon: text('Le jalon que le fait franchit, ou que franchit le fait qu’il corrige'),
       effectivedate: { type: 'string', format: 'date', description: 'Date d’effet (Europe/Paris)' },
       traceparent: text('W3C Trace Context'),

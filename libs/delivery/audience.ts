@@ -26,6 +26,11 @@ export function receivesConfidential({ roles }: Audience, { workflows }: Catalog
   );
 }
 
+/** Whether the places of facts in their dossiers are told: to who sees none of the dossiers, gaps would tell what is withheld. */
+export function tellsRevisions({ roles }: Audience, { workflows }: Catalogue): boolean {
+  return roles.some((role) => workflows.some(({ roles: declared }) => (declared[role]?.sees ?? 'none') !== 'none'));
+}
+
 /** Whether a fact may be sent to an audience. What this build does not know of is sent to nobody. */
 export function mayReceive(audience: Audience, { about, workflow, summary }: Departure): boolean {
   if (!about || !workflow) return false;

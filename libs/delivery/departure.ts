@@ -1,7 +1,7 @@
 import { type Catalogue, isBesideTheMachine, type PublishedWorkflow } from '@jalon/flow';
 import { type JournalReader, jsonLine, type StoredEvent } from '@jalon/journal';
 import { LRUCache } from 'lru-cache';
-import { toCloudEvent } from './cloud-event.ts';
+import { type CloudEvent, toCloudEvent } from './cloud-event.ts';
 import { cursorOf, type Place, placeAfter } from './cursor.ts';
 import { DECLARED_REMINDER, type DeclaredFact, DOSSIERS, REMINDER, REMINDERS, type ReminderData } from './declared.ts';
 
@@ -37,10 +37,11 @@ export class Departure {
   readonly stream: string;
   readonly revision: number;
   readonly type: string;
-  #event: StoredEvent | null;
   #cursor: string | undefined;
-  #json: string | undefined;
-  #frame: string | undefined;
+  #sealed: string | undefined;
+  #event: StoredEvent | null;
+  #cloudEvent: CloudEvent | undefined;
+  readonly #written = new Map<Numbering, Outgoing>();
 
   constructor(
     event: StoredEvent,
@@ -49,6 +50,7 @@ export class Departure {
     private readonly meaning: Meaning,
     /** Absent unless somebody's right depends on it. */
     private readonly parties: Parties | undefined,
+    private readonly seal: (cursor: string) => string,
   ) {
     const { id, stream, revision, type } = event.envelope;
     this.place = placeAfter(event, before);
@@ -92,18 +94,41 @@ export class Departure {
     return this.#cursor;
   }
 
-  /** The CloudEvent, as JSON on one line. */
-  get json(): string {
-    if (this.#json === undefined) {
-      this.#json = jsonLine(toCloudEvent(this.#event as StoredEvent, { base: this.base, ...this.meaning }));
+  /** Its texts for who is told the places of facts in their dossiers, or for who is not. */
+  as(numbering: Numbering): Outgoing {
+    let written = this.#written.get(numbering);
+    if (!written) {
+      this.#cloudEvent ??= toCloudEvent(this.#event as StoredEvent, { base: this.base, ...this.meaning });
       this.#event = null;
+      const { revision: _, ...unnumbered } = this.#cloudEvent;
+      written = new Outgoing(jsonLine(numbering === 'numbered' ? this.#cloudEvent : unnumbered), this);
+      this.#written.set(numbering, written);
     }
-    return this.#json;
+    return written;
   }
+
+  /** What names it in an event stream. */
+  get sealed(): string {
+    this.#sealed ??= this.seal(this.cursor);
+    return this.#sealed;
+  }
+}
+
+type Numbering = 'numbered' | 'unnumbered';
+
+/** A departure as some get it: its CloudEvent as JSON on one line, and its event of an event stream. */
+export class Outgoing {
+  #frame: string | undefined;
+
+  constructor(
+    readonly json: string,
+    private readonly departure: Pick<Departure, 'type' | 'sealed'>,
+  ) {}
 
   /** The event of an event stream (WHATWG HTML, server-sent events). */
   get frame(): string {
-    this.#frame ??= `id: ${this.cursor}\nevent: ${this.type}\ndata: ${this.json}\n\n`;
+    const { type, sealed } = this.departure;
+    this.#frame ??= `id: ${sealed}\nevent: ${type}\ndata: ${this.json}\n\n`;
     return this.#frame;
   }
 }
@@ -115,6 +140,8 @@ export type DepartureParts = {
   catalogue: Catalogue;
   journal: Pick<JournalReader, 'read'>;
   summaryOf: SummaryOf;
+  /** Makes a cursor that may leave, which tells nothing of what it names. */
+  seal: (cursor: string) => string;
   /** Address under which clients reach the server, without a slash at its end. */
   base: string;
 };
@@ -147,7 +174,7 @@ export class Departures {
       const changed = fresh && !isReminder && mayChangeParties(event, meaning.declared[0]);
       const atLeast = isReminder ? 0 : event.envelope.revision;
       const whose = parties ? await this.#partiesOf(meaning.dossier, atLeast, changed) : undefined;
-      made.push(new Departure(event, previous, this.parts.base, meaning, whose));
+      made.push(new Departure(event, previous, this.parts.base, meaning, whose, this.parts.seal));
       previous = event.position;
     }
     return made;

@@ -3,6 +3,7 @@ export { asyncApi } from './asyncapi.ts';
 export * from './audience.ts';
 export { type CloudEvent, cloudEventType } from './cloud-event.ts';
 export * from './cursor.ts';
+export * from './cursor-seal.ts';
 export { type Departure, type DepartureParts, Departures, type Summary, type SummaryOf } from './departure.ts';
 export * from './dispatcher.ts';
 export * from './feed.ts';

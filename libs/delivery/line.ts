@@ -259,7 +259,9 @@ export class Line {
     return found?.id === row.event && this.#view.has(found) ? found : null;
   }
 
-  #post({ id, json }: Departure, at: Date): Promise<Outcome> {
+  #post(departure: Departure, at: Date): Promise<Outcome> {
+    const { id } = departure;
+    const { json } = this.#view.of(departure);
     return this.parts.outbound.send(
       'POST',
       this.webhook.url,

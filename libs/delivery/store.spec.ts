@@ -38,13 +38,13 @@ describe('The file of the deliveries', () => {
 
   test('of an earlier build is brought to the layout of this one, and keeps what it holds', async () => {
     await list();
-    change('drop index deliveries_by_state; update layout set version = 1');
+    change('drop index deliveries_by_state; drop table secrets; update layout set version = 1');
     change("insert into deliveries values ('w', 'e', 1, 1, 'd', 'dossier-d', 0, 't', 'start', 'dead', 3, 1, 0, 5)");
     const store = openDeliveries(folder);
     expect(await new Registry(store).backlog()).toEqual({ pending: 0, dead: 1 });
     await store.close();
     const db = new Database(file(), { readonly: true });
-    expect(db.prepare('select version from layout').pluck().all()).toEqual([2]);
+    expect(db.prepare('select version from layout').pluck().all()).toEqual([3]);
     expect(db.prepare("select count(*) from sqlite_schema where name = 'deliveries_by_state'").pluck().get()).toBe(1);
     db.close();
   });

@@ -21,6 +21,8 @@ export type Subscriber = { view: View; from: Place | null | 'now'; sink: Sink; u
 export type StreamsParts = {
   hub: Hub;
   clock: () => Date;
+  /** Makes a cursor that may leave. */
+  seal: (cursor: string) => string;
   /** Something failed that ended a stream, which its subscriber can resume. */
   onError: (error: unknown) => void;
   /** A comment is sent so often, in milliseconds, so that proxies and clients see that the stream lives. */
@@ -81,7 +83,7 @@ export class Streams {
     };
     this.#streams.add(stream);
     stream.beat = performance.now();
-    stream.greet(`:\nretry: ${RETRY_MS}\n${from === 'now' ? `id: ${tail.cursor}\n` : ''}\n`);
+    stream.greet(`:\nretry: ${RETRY_MS}\n${from === 'now' ? `id: ${this.parts.seal(tail.cursor)}\n` : ''}\n`);
     stream.pump();
     return () => stream.leave();
   }
@@ -225,7 +227,7 @@ class Stream {
 
   #chunk(passed: readonly Departure[]): Buffer | null {
     let text = '';
-    for (const departure of passed) if (this.view.has(departure)) text += departure.frame;
+    for (const departure of passed) if (this.view.has(departure)) text += this.view.of(departure).frame;
     return text === '' ? null : Buffer.from(text);
   }
 

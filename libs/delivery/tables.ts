@@ -69,6 +69,8 @@ export type Tables = {
   deliveries: DeliveryRow;
   attempts: AttemptRow;
   layout: { version: number };
+  /** Keys of the store, in hex, by what they are for. */
+  secrets: { name: string; secret: string };
 };
 
 type Step = (db: Kysely<Tables>) => Promise<void>;
@@ -133,5 +135,13 @@ export const STEPS: readonly Step[] = [
   // How many wait or were given up, of all webhooks, without looking at what was delivered.
   async (db) => {
     await db.schema.createIndex('deliveries_by_state').on('deliveries').column('state').execute();
+  },
+  // What cursors are sealed with.
+  async (db) => {
+    await db.schema
+      .createTable('secrets')
+      .addColumn('name', 'text', (column) => column.primaryKey())
+      .addColumn('secret', 'text', (column) => column.notNull())
+      .execute();
   },
 ];

@@ -1,6 +1,6 @@
 import { type Catalogue, Sealed } from '@jalon/flow';
-import { type Audience, dependsOnParties, mayReceive, receivesConfidential } from './audience.ts';
-import type { Departure } from './departure.ts';
+import { type Audience, dependsOnParties, mayReceive, receivesConfidential, tellsRevisions } from './audience.ts';
+import type { Departure, Outgoing } from './departure.ts';
 import { isSelected, type Selection } from './selection.ts';
 
 /** What one subscriber gets of all that leaves: what its audience may receive, and of that what it asked for. */
@@ -9,6 +9,7 @@ export class View {
   readonly key: string;
   /** Whether whose dossier it is matters. */
   readonly parties: boolean;
+  readonly #tellsRevisions: boolean;
 
   private constructor(
     readonly audience: Audience,
@@ -18,6 +19,7 @@ export class View {
     const { types, jalons, dossier } = selection;
     this.key = JSON.stringify([audience.roles, audience.org, types, jalons, dossier]);
     this.parties = dependsOnParties(audience, catalogue);
+    this.#tellsRevisions = tellsRevisions(audience, catalogue);
   }
 
   /** A view for one who begins to follow: it is recorded before anything leaves to them that is withheld from others. */
@@ -35,7 +37,17 @@ export class View {
     return new View(audience, selection, catalogue);
   }
 
+  /** A departure that it has, as the subscriber gets it. */
+  of(departure: Departure): Outgoing {
+    return departure.as(this.#tellsRevisions ? 'numbered' : 'unnumbered');
+  }
+
   has(departure: Departure): boolean {
-    return isSelected(this.selection, departure) && mayReceive(this.audience, departure);
+    return isSelected(this.selection, departure) && this.mayReceive(departure);
+  }
+
+  /** Whether the subscriber may get it, wanted or not. */
+  mayReceive(departure: Departure): boolean {
+    return mayReceive(this.audience, departure);
   }
 }

@@ -117,7 +117,8 @@ export function confidentialRevisions(
   for (const { revision, about } of ids.values()) {
     const fact = workflow.facts.get(about);
     if (!fact?.withheldFrom?.length || isWithheld(fact, seeing) || revision > situation.revision) continue;
-    if (by === 'history' || fact.writes?.length) revisions.push(revision);
+    // Of what can be erased the machine keeps nothing but that it was there.
+    if (by === 'history' || (fact.writes?.length && !fact.erasable)) revisions.push(revision);
   }
   return revisions.sort((a, b) => a - b);
 }

@@ -229,13 +229,14 @@ async function measureCatchUp(folder: string, facts: number): Promise<Line> {
     () => new Date(),
     () => undefined,
   );
+  await product.leaving.cursors.ready();
   const rates: number[] = [];
   for (let round = 0; round < 4; round += 1) {
     const tail = await product.leaving.hub.open(null, { parties: false });
     const began = performance.now();
     let left = 0;
     for (let passed = await tail.take(500); passed.length > 0; passed = await tail.take(500))
-      for (const departure of passed) left += departure.frame.length > 0 ? 1 : 0;
+      for (const departure of passed) left += departure.as('numbered').frame.length > 0 ? 1 : 0;
     tail.close();
     if (left !== facts) throw new Error(`${left} facts left of ${facts}.`);
     // The first is for warming up.
