@@ -157,10 +157,12 @@ function answered(status: number, answer: Answered) {
 function refused(status: number, names: readonly ProblemName[]) {
   const schemas = [...new Set(names.map((name) => PROBLEM_SCHEMAS[name] ?? 'Problem'))].map(ref);
   const retry = status === 503 || status === 429 ? headersOf(['Retry-After']) : {};
+  const reused = names.includes('cle-reutilisee') ? headersOf(['Location']) : {};
   return ApiResponse({
     status,
     description: names.map((name) => `${PROBLEMS[name][1]} : /problems/${name}`).join('\n\n'),
     ...retry,
+    ...reused,
     content: { 'application/problem+json': { schema: schemas.length > 1 ? { anyOf: schemas } : schemas[0] } },
   } as never);
 }

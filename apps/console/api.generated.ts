@@ -4088,6 +4088,8 @@ export interface operations {
              */
             422: {
                 headers: {
+                    /** @description L’adresse de ce qui a été fait : dossier, webhook */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4372,6 +4374,8 @@ export interface operations {
              */
             422: {
                 headers: {
+                    /** @description L’adresse de ce qui a été fait : dossier, webhook */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {

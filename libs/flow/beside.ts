@@ -1,6 +1,5 @@
-import { DATE_RULES, type Possible, type Reader } from './checklist.ts';
+import { type BrokenRule, DATE_RULES, type Possible, type Reader } from './checklist.ts';
 import { ANNULMENT, VERSION_CHANGE } from './corrections.ts';
-import type { BrokenRule } from './decide.ts';
 import type { RecordedFact } from './fates.ts';
 import type { Situation } from './situation.ts';
 import type { Failing, Statement, Workflow } from './workflow.ts';

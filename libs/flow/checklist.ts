@@ -16,6 +16,12 @@ export type Possible = {
 /** A rule of a checklist, by the sentence that is true of it: what it asks while nothing is known (`holds: null`). */
 export type CheckedRule = { rule: string; message: string; holds: boolean | null; items?: readonly Item[] };
 
+/**
+ * One rule that a proposal breaks, and what is wrong. `field` is the payload's field it is about, `items` what the
+ * sentence names, where there are such.
+ */
+export type BrokenRule = { rule: string; message: string; field?: string; items?: readonly Item[] };
+
 /** For whom a checklist is made. */
 export type Reader = {
   author: Author;

@@ -1,8 +1,13 @@
 import type { DeadlineSpec } from './fact.ts';
-import type { StateSpec } from './workflow.ts';
+
+/** As much of states as says where facts lead. */
+type States = ReadonlyMap<
+  string | null,
+  { final: boolean; accepts: ReadonlyMap<string, readonly { target: string | null }[]> }
+>;
 
 /** Types of the facts that close a deadline of this kind: what it waits for, the end of its stage, what its date makes true. */
-export function closersOf({ closedBy, endedBy = [], proposes }: DeadlineSpec): readonly string[] {
+function closersOf({ closedBy, endedBy = [], proposes }: DeadlineSpec): readonly string[] {
   return [...closedBy, ...endedBy, ...(proposes === undefined ? [] : [proposes])];
 }
 
@@ -11,11 +16,7 @@ export function closersOf({ closedBy, endedBy = [], proposes }: DeadlineSpec): r
  * until the dossier ends; undefined when there is none. Rules are not looked at, only where facts lead.
  * @param type of the fact that sets it
  */
-export function openForEver(
-  states: ReadonlyMap<string | null, StateSpec>,
-  type: string,
-  spec: DeadlineSpec,
-): string | undefined {
+export function openForEver(states: States, type: string, spec: DeadlineSpec): string | undefined {
   const closers = new Set(closersOf(spec));
   const next = (state: string | null, along: (fact: string) => boolean) =>
     [...(states.get(state)?.accepts ?? [])]

@@ -1,9 +1,9 @@
 import { brokenBeside, type NoLonger, nameFact, RULES } from './beside.ts';
 import type { PublishedWorkflow } from './catalogue.ts';
-import { DATE_RULES } from './checklist.ts';
+import { type BrokenRule, DATE_RULES } from './checklist.ts';
 import { ANNULMENT, correctors, type FaitRectifie, isParty, VERSION_CHANGE } from './corrections.ts';
 import type { CalendarDate } from './dates.ts';
-import { type BrokenRule, type Decision, toldReasons } from './decide.ts';
+import { type Decision, toldReasons } from './decide.ts';
 import type { Fact } from './fact.ts';
 import { asRead, type Fate, fatesOf, type RecordedFact, rootsOf } from './fates.ts';
 import { correctionsOf, type FindWorkflow, HistoryBroken, Reading } from './readings.ts';

@@ -1,17 +1,11 @@
 import { getNextTransitions } from 'xstate';
 import { possibleBeside } from './beside.ts';
-import { type CheckedRule, DATE_RULES, dateRules, type Possible, type Reader } from './checklist.ts';
+import { type BrokenRule, type CheckedRule, DATE_RULES, dateRules, type Possible, type Reader } from './checklist.ts';
 import type { CalendarDate } from './dates.ts';
 import { expectationsNow } from './expected.ts';
 import type { Fact } from './fact.ts';
 import { crossing, fold, type PastFact, type Situation } from './situation.ts';
-import type { Candidate, Failing, Happening, Item, Rule, StateSpec, Workflow } from './workflow.ts';
-
-/**
- * One rule that a proposal breaks, and what is wrong. `field` is the payload's field it is about, `items` what the
- * sentence names, where there are such.
- */
-export type BrokenRule = { rule: string; message: string; field?: string; items?: readonly Item[] };
+import type { Candidate, Failing, Happening, Rule, StateSpec, Workflow } from './workflow.ts';
 
 /** The answer to a proposal: accepted, with the situation after it; or refused, with every rule that failed. */
 export type Decision =

@@ -1,5 +1,4 @@
 import type { CalendarDate } from './dates.ts';
-import type { Situation } from './situation.ts';
 
 /**
  * What the procedure expects next of a dossier in one state, and of whom. What may be recorded is far more: only what is
@@ -20,7 +19,7 @@ export type Expectation = {
 
 /** What the state expects now, by type of fact, as far as one may know from whom members of the context are withheld. */
 export function expectationsNow(
-  { state, snapshot }: Situation,
+  { state, snapshot }: { state: { expects: readonly Expectation[] }; snapshot: { context: unknown } },
   { hidden, today }: { hidden: ReadonlySet<string>; today: CalendarDate },
 ): ReadonlyMap<string, Expectation> {
   const due = new Map<string, Expectation>();

@@ -2,7 +2,6 @@ export * from './abstraction.ts';
 export { correctorsOf, isSamePerson } from './authors.ts';
 export * from './catalogue.ts';
 export * from './checklist.ts';
-export { closersOf } from './closing.ts';
 export * from './correct.ts';
 export * from './corrections.ts';
 export * from './dates.ts';

@@ -1,8 +1,9 @@
 import { correctorsOf, isSamePerson } from './authors.ts';
 import type { PublishedWorkflow } from './catalogue.ts';
+import type { BrokenRule } from './checklist.ts';
 import { isBesideTheMachine } from './corrections.ts';
 import { type CalendarDate, parisDate } from './dates.ts';
-import { type BrokenRule, brokenByAuthor, decide } from './decide.ts';
+import { brokenByAuthor, decide } from './decide.ts';
 import { asRead, type Fate, fatesOf, type RecordedFact, type Touching } from './fates.ts';
 import { beginning, fold, ReplayBroken, type Situation } from './situation.ts';
 import type { Author } from './workflow.ts';

@@ -144,6 +144,21 @@ describe('ce que la liste de contrôle laisse voir', () => {
     });
   });
 
+  test('une règle cachée ne dit que ce qu’elle demande, et n’attend rien de qui ne la connaît pas', () => {
+    for (const etat of [...secnumcloud.states.keys()].filter((etat) => etat !== null))
+      for (const role of Object.keys(secnumcloud.roles)) {
+        const hidden = hiddenMembers(secnumcloud, [role]);
+        const { situation } = given(...wayTo(etat));
+        const author = { iss: 'https://scenario.example', sub: role, role };
+        for (const { rules } of possible(situation, { author, roles: [role], hidden, today: TODAY }))
+          for (const { rule, message, holds, items } of rules) {
+            const { reads = [], asks } = secnumcloud.reasons[rule] ?? {};
+            if (!reads.some((member) => hidden.has(member))) continue;
+            expect([rule, message, holds, items]).toEqual([rule, asks, null, undefined]);
+          }
+      }
+  });
+
   test("une règle dit ce qu'elle lit de caché, pour décider comme pour dire pourquoi elle refuse", () => {
     const secrets = ['avis', 'constats', 'enquete', 'griefs'];
     const { guards } = secnumcloud.machine.implementations;
