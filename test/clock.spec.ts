@@ -258,7 +258,7 @@ describe('les rappels', () => {
     tokens = await parties(server);
     const tip = await server.product.journal.tip();
     const answer = await server.call(tokens.charge, 'GET', `/api/deadlines?min-position=${tip}`);
-    expect([answer.status, answer.body.items.length]).toEqual([200, 3]);
+    expect([answer.status, answer.body.items.length]).toEqual([200, 2]);
     expect((await server.call(tokens.charge, 'GET', `/api/dossiers/${id}/timeline`)).body.entries).toHaveLength(29);
   });
 });

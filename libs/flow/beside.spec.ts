@@ -18,15 +18,9 @@ const CASES = [
     [found],
   ],
   [
-    RULES.parties,
-    { before: 'Nuage', after: 'Brume' },
-    "Ainsi lu, le dossier ne serait plus celui de Nuage, mais de Brume : seule l'ANSSI corrige l'identité et les parties d'un dossier.",
-    undefined,
-  ],
-  [
     RULES.bounded,
-    { count: 10, fact },
-    `Votre organisation a déjà corrigé 10 fois ${fact.name} : demandez au chargé de qualification de le corriger.`,
+    { count: 10, fact, by: 'Chef de bureau' },
+    `Votre organisation a déjà corrigé 10 fois ${fact.name}, autant que la procédure l'admet ; peuvent encore le corriger : Chef de bureau.`,
     [found],
   ],
   [
