@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { peek, tamper } from './office.ts';
 import { lead, parties, propose, type Tokens } from './parties.ts';
 import { type Running, run } from './running.ts';
 import { ProductProcess } from './server-process.ts';
@@ -30,7 +31,10 @@ async function jalon(folder: string, ...args: string[]) {
   return { code, stdout: command.stdout, stderr: command.stderr };
 }
 
-async function accesses(of: Running, token: string): Promise<{ id: string; type: string }[]> {
+async function accesses(
+  of: Running,
+  token: string,
+): Promise<{ id: string; type: string; data: Record<string, unknown> }[]> {
   const { status, body } = await of.call(token, 'GET', '/api/accesses?limit=200');
   expect(status).toBe(200);
   return body.items;
@@ -54,6 +58,38 @@ test('neither the feed nor a read model ever sees it, and read models follow pas
   expect((await call(tokens.charge, 'GET', `/api/dossiers?min-position=${last.position}`)).body.items).toHaveLength(1);
 });
 
+test('who reads a folder by the command line is recorded: by the server that runs, else in the folder, covered', async () => {
+  const known = (await accesses(server, tokens.auditeur)).length;
+  const operations = async (of: Running, token: string) =>
+    (await accesses(of, token)).slice(known).map(({ data }) => `${data.operation} ${data.dossier ?? ''}`);
+  const read = [`jalon replay ${id}`, `jalon diff ${id}`, 'jalon verify '];
+  const readings = [
+    ['replay', id],
+    ['diff', id, '--from', '0'],
+    ['verify', '--journal'],
+  ];
+  for (const args of readings) expect(await jalon(old, ...args)).toMatchObject({ code: 0 });
+  expect(await operations(server, tokens.auditeur)).toEqual(read);
+
+  await server.stop('keep');
+  for (const args of readings) expect(await jalon(old, ...args)).toMatchObject({ code: 0 });
+  const report = JSON.parse((await jalon(old, 'verify', '--journal', '--json')).stdout);
+  expect(report).toMatchObject({ ok: true, facts: report.covered });
+  // What does not hold is left as it was found, and so is what may not be written to.
+  const changed = join(root, 'changed');
+  cpSync(old, changed, { recursive: true });
+  tamper(changed, `dossier-${id}`, 3, 'data', (text) => text.replace('2', '3'));
+  const before = peek(changed, 'journal.db', 'select count(*) as n from events')[0];
+  expect(await jalon(changed, 'verify', '--journal')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("n'est pas inscrite au journal des accès"),
+  });
+  expect(peek(changed, 'journal.db', 'select count(*) as n from events')[0]).toEqual(before);
+  server = await run({ folder: old });
+  tokens = await parties(server);
+  expect(await operations(server, tokens.auditeur)).toEqual([...read, ...read, 'jalon verify ']);
+}, 60_000);
+
 test('exports and new keys are recorded; an export carries the log, and it verifies where it is imported', async () => {
   expect(await jalon(old, 'keys', 'rotate')).toMatchObject({ code: 0 });
   const file = join(root, 'journal.jsonl');
@@ -69,12 +105,15 @@ test('exports and new keys are recorded; an export carries the log, and it verif
   expect(await jalon(next, 'verify', '--journal')).toMatchObject({ code: 0 });
   const moved = await run({ folder: next });
   try {
-    expect(await accesses(moved, await moved.token('auditeur'))).toEqual(before);
+    const carried = await accesses(moved, await moved.token('auditeur'));
+    expect(carried.slice(0, before.length)).toEqual(before);
+    // Who verified it read it.
+    expect(carried.slice(before.length).map(({ type }) => type)).toEqual(['acces.journal-verifie']);
     // Another node begins a stream of its own, and leaves what it received as it is.
     await moved.call(await moved.token('charge-de-qualification'), 'GET', `/api/dossiers/${id}`);
     const after = await accesses(moved, await moved.token('auditeur'));
     // Besides, that this log was read here.
-    expect(after.slice(before.length).map(({ type }) => type)).toEqual(['acces.journal-lu', 'acces.faits-lus']);
+    expect(after.slice(carried.length).map(({ type }) => type)).toEqual(['acces.journal-lu', 'acces.faits-lus']);
   } finally {
     await moved.stop('keep');
   }

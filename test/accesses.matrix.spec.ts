@@ -51,7 +51,7 @@ const BARE =
 
 /** Operations of which a mark shows in these answers, to somebody: the table does not say so for nothing. */
 const MARKED = ['proposeFact', 'getDossier', 'getHistory', 'getPastState', 'getDifference', 'replayDossier'];
-const MARKED_TOO = ['getTimeline', 'listFindings', 'getBundle', 'listAccesses', 'readFeed'];
+const MARKED_TOO = ['getTimeline', 'listFindings', 'getBundle', 'readFeed'];
 
 /** The facts of a way, with a mark in each of those that are withheld from somebody. */
 function marked(steps: readonly Step[]): Step[] {

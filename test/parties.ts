@@ -49,13 +49,17 @@ export function propose(server: Running, tokens: Tokens, id: string, { role, ...
   return server.call(tokenOf(tokens, role), 'POST', `/api/dossiers/${id}/facts`, fact);
 }
 
-/** Opens a dossier and leads it through facts that must all be accepted; gives its id. */
+/** Opens a dossier and leads it through facts that must all be accepted, and shows nobody more of it; gives its id. */
 export async function lead(server: Running, tokens: Tokens, [first, ...others]: readonly Step[]): Promise<string> {
   const { role } = first as Step;
-  const opened = await server.call(tokenOf(tokens, role), 'POST', '/api/dossiers', opening(first as Step));
+  const unshown = { prefer: 'return=minimal' };
+  const opened = await server.call(tokenOf(tokens, role), 'POST', '/api/dossiers', opening(first as Step), unshown);
   expect(opened).toMatchObject({ status: 201 });
   const { id } = opened.body;
-  for (const step of others) expect(await propose(server, tokens, id, step)).toMatchObject({ status: 201 });
+  for (const { role: by, ...fact } of others) {
+    const path = `/api/dossiers/${id}/facts`;
+    expect(await server.call(tokenOf(tokens, by), 'POST', path, fact, unshown)).toMatchObject({ status: 201 });
+  }
   return id;
 }
 

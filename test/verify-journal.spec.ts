@@ -6,7 +6,8 @@ import { type JournalReport, StreamsCheck } from '@jalon/proof';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { erase } from '../apps/api/erase.ts';
-import { exportTo, importFrom } from '../apps/cli/house.ts';
+import { exportTo } from '../apps/cli/export.ts';
+import { importFrom } from '../apps/cli/house.ts';
 import { openSource } from '../apps/cli/verified-source.ts';
 import { verifyWhole } from '../apps/cli/verify-journal.ts';
 import { fortyFacts, namedParties } from './bundles.ts';
@@ -330,7 +331,8 @@ describe('La commande', () => {
     const after = await jalon('verify', '--journal', folder, '--json');
     expect([after.code, JSON.parse(after.stdout)]).toEqual([
       0,
-      expect.objectContaining({ ok: true, facts: 56, covered: 56 }),
+      // One of them says that the log was verified.
+      expect.objectContaining({ ok: true, facts: 57, covered: 57 }),
     ]);
   });
 

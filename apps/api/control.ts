@@ -2,7 +2,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { OPERATOR } from './accesses.ts';
+import { type AccessData, OPERATOR } from './accesses.ts';
 import { type Erasure, erase } from './erase.ts';
 import { ImportRefused, importWhileServing } from './import.ts';
 import { listKeys, rotateKey } from './keys.ts';
@@ -19,10 +19,13 @@ export type Order =
   | { command: 'erase'; erasure: Erasure }
   /** `origin`: under which name the log goes on; drawn when it is absent. */
   | { command: 'mend'; origin?: string }
-  /** The journal and the directory are about to be written into this file. */
-  | { command: 'exporting'; file: string }
+  /** Something is about to be read past the server, which the log of accesses is told. */
+  | { command: 'reading'; type: FolderReading; data: AccessData }
   /** `elsewhere`: other stores than those of the server were named. */
   | { command: 'import'; file: string; elsewhere: boolean };
+
+/** What the log of accesses is told of who reads a data folder itself. */
+export type FolderReading = 'acces.exporte' | 'acces.faits-lus' | 'acces.journal-verifie';
 
 /** One line of the answer: progress, then the end. */
 export type ControlLine = { progress: string } | { done: string } | { failed: string };
@@ -43,8 +46,8 @@ export async function perform(product: Product, order: Order, say: (progress: st
   if (order.command === 'keys') return order.act === 'rotate' ? rotated(product) : listKeys(product.proving);
   if (order.command === 'mend') return mend(product, order.origin);
   if (order.command === 'erase') return erase(product, order.erasure);
-  if (order.command === 'exporting') {
-    await product.accesses.record('acces.exporte', OPERATOR, { operation: 'jalon export', fichier: order.file });
+  if (order.command === 'reading') {
+    await product.accesses.record(order.type, OPERATOR, order.data);
     return 'Inscrit au journal des accès.';
   }
   if (order.command !== 'rebuild') throw new RangeError('Commande inconnue du serveur : est-il de la même version ?');

@@ -1,4 +1,5 @@
 import { type StoredKey, verifierKey } from '@jalon/proof';
+import type { Product } from './product.ts';
 import type { Proving } from './proof.ts';
 
 /** The keys of the log as the command line shows them: one line each, the current one first. */
@@ -10,6 +11,13 @@ export async function listKeys({ prover }: Proving): Promise<string> {
 export async function rotateKey(proving: Proving): Promise<string> {
   const { key } = await proving.notary.rotate();
   return `La clé ${key.id} signe désormais ; les précédentes vérifient toujours ce qu'elles ont signé.\n${await listKeys(proving)}`;
+}
+
+/** The log of accesses knows of the log's first key, which is made here as soon as there is something to sign. */
+export async function recordFirstKey({ proving, accesses, node }: Pick<Product, 'proving' | 'accesses' | 'node'>) {
+  const key = await proving.keys.firstMade;
+  const actor = { iss: 'urn:jalon:noeud', sub: node, role: 'systeme' };
+  await accesses.record('acces.cle-creee', actor, { operation: 'premier point de contrôle', cle: key });
 }
 
 function line(key: StoredKey): string {

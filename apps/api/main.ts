@@ -6,6 +6,7 @@ import { OriginTaken } from '@jalon/proof';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ConfigRefused, readConfig } from './config.ts';
 import { openControl } from './control.ts';
+import { recordFirstKey } from './keys.ts';
 import { openLog } from './log.ts';
 import { openProduct } from './product.ts';
 import { seeded, seedLater } from './sample.ts';
@@ -47,6 +48,7 @@ async function main(): Promise<void> {
       seeding = seedLater(product, say, ending.signal).catch((err) =>
         log.error({ err }, 'the sample was not recorded'),
       );
+    void recordFirstKey(product).catch((err) => log.error({ err }, 'that the first key was made is not recorded'));
     app = await createServer(product, config, log);
     closeControl = await openControl(product, log);
     await app.listen(config.PORT, config.HOST);

@@ -49,6 +49,8 @@ const FACTS_HELD = 15_000;
 /** What Jalon is made of, without a transport: journal, directory, engine and read models over one data folder. */
 export type Product = {
   folder: string;
+  /** The name of this node. */
+  node: string;
   journal: ReservableJournal;
   /** Whether no other process writes to the log. */
   soleWriter: boolean;
@@ -106,7 +108,8 @@ export async function openProduct(
       acknowledged: await tipOf(journal, alarm),
     });
     const entropy = { uuid: randomUUID, salt };
-    const accesses = new Accesses({ journal, directory, clock, entropy, software: SOFTWARE, node: nodeName(folder) });
+    const node = nodeName(folder);
+    const accesses = new Accesses({ journal, directory, clock, entropy, software: SOFTWARE, node });
     const { DATABASE_URL } = config;
     const kept = DATABASE_URL === undefined ? await openKept(folder) : openPostgresKept(DATABASE_URL);
     const following = followJournal(folder, journal, alarm, config).catch(async (fault) => {
@@ -153,6 +156,7 @@ export async function openProduct(
     const timekeeper = openTimekeeper(keeping, config, shared);
     return {
       folder,
+      node,
       journal,
       soleWriter,
       directory,

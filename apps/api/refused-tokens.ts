@@ -1,15 +1,16 @@
-import type { AccessData, AccessRequest, AccessType } from './accesses.ts';
-
 /** Records of refused tokens in one hour, at most: whoever presents many does not fill the log. */
 const AN_HOUR = 200;
 
 /** Who presents a token that is refused is known by an address alone, which lies in the directory and can be erased. */
 const UNKNOWN = { iss: 'urn:jalon:adresse', sub: 'inconnu', role: 'aucun' };
 
+/** Why a token was refused, and by which operation. */
+type Refusal = { operation: string; cause: string; [detail: string]: unknown };
+
 type Recording = (
-  type: AccessType,
+  type: 'acces.jeton-refuse',
   actor: typeof UNKNOWN & { nom?: string },
-  data: AccessData,
+  data: Refusal,
   request: string,
 ) => Promise<void>;
 
@@ -24,7 +25,7 @@ export class RefusedTokens {
   ) {}
 
   /** Records that a request presented a token that was refused, and why. @throws JournalUnavailable */
-  async told(request: Pick<AccessRequest, 'id' | 'ip'>, data: AccessData & { cause: string }): Promise<void> {
+  async told(request: { id: string; ip: string }, data: Refusal): Promise<void> {
     const hour = Math.floor(this.clock().getTime() / 3_600_000);
     if (hour !== this.#hour) this.#told.clear();
     this.#hour = hour;

@@ -18,9 +18,11 @@ import type { Order } from '../api/control.ts';
 import { EraseRefused, type Erasure } from '../api/erase.ts';
 import { MendRefused } from '../api/mend.ts';
 import { VERSION } from '../api/product.ts';
+import { exportTo } from './export.ts';
 import { askServer, carryOut, OrderFailed } from './hold.ts';
-import { exportTo, type House, importFrom } from './house.ts';
+import { type House, importFrom } from './house.ts';
 import { compared, type Ends, MomentRefused, replayed } from './past.ts';
+import { recordedByServer, recordReading } from './reading.ts';
 import { VerificationRefused, type Verified, verifyFile } from './verify.ts';
 import { verifyWhole } from './verify-journal.ts';
 import { watch } from './witness.ts';
@@ -157,15 +159,27 @@ async function verification(file: string | undefined, options: Verification): Pr
   if (threads !== undefined && !/^[1-9]\d?$/.test(threads))
     throw new VerificationRefused('--threads donne un nombre de 1 à 99.');
   const { eventStore: _, ...inFolder } = house(options);
-  return verifyWhole({
-    // A folder that is named holds its journal itself, whatever the environment says.
-    house: typeof journal === 'string' ? { ...inFolder, folder: resolve(journal) } : house(options),
+  // A folder that is named holds its journal itself, whatever the environment says.
+  const place = typeof journal === 'string' ? { ...inFolder, folder: resolve(journal) } : house(options);
+  const verified = await verifyWhole({
+    house: place,
     ...(archive === undefined ? {} : { archive }),
     checkpoints,
     keys: given,
     ...(threads === undefined ? {} : { threads: Number(threads) }),
     say,
   });
+  if (archive === undefined) await recordVerification(place, verified);
+  return verified;
+}
+
+/** What does not hold is left as it was found; nothing of what is withheld from anybody was shown. */
+async function recordVerification(place: House, { ok }: Verified): Promise<void> {
+  const data = { operation: 'jalon verify', tient: ok };
+  const reading = { command: 'reading', type: 'acces.journal-verifie', data } as const;
+  if (ok) await recordReading(place, reading, say);
+  else if (!(await recordedByServer(place, reading).catch(() => false)))
+    say("Cette vérification n'est pas inscrite au journal des accès : ce qui ne tient pas est laissé tel quel.");
 }
 
 const keys = program
@@ -249,7 +263,7 @@ program
   .option('--json', 'une ligne de JSON par fait, avec tout ce que la procédure retient')
   .option('--eventstore <url>', IN_EVENTSTORE)
   .action(async (id: string, options: { eventstore?: string; json?: true }) => {
-    for await (const line of replayed(id, house(options), options.json === true)) print(line);
+    for await (const line of replayed(id, house(options), options.json === true, say)) print(line);
   });
 
 program
@@ -264,7 +278,7 @@ program
   .option('--to-corrected', "à l'arrivée, de même")
   .option('--eventstore <url>', IN_EVENTSTORE)
   .action(async (id: string, options: Ends & { eventstore?: string }) =>
-    print(await compared(id, house(options), options)),
+    print(await compared(id, house(options), options, say)),
   );
 
 function erasureOf(sub: string | undefined, iss: string | undefined, fact: string | undefined): Erasure {

@@ -12,6 +12,7 @@ import { isCalendarDate, UUID } from '@jalon/flow';
 import { jsonLine } from '@jalon/journal';
 import { catalogue } from '@jalon/workflows';
 import { type House, openForReading } from './house.ts';
+import { recordReading } from './reading.ts';
 
 /** What was given is no moment of a past; the message says what is. */
 export class MomentRefused extends Error {
@@ -35,11 +36,17 @@ const SEEING = ['auditeur'];
  * A dossier fact by fact, each state checked against the recorded hash: a line for people, or one of JSON.
  * @throws DossierNotFound, HistoryUnreadable
  */
-export async function* replayed(id: string, house: House, json: boolean): AsyncGenerator<string> {
+export async function* replayed(
+  id: string,
+  house: House,
+  json: boolean,
+  say: (line: string) => void,
+): AsyncGenerator<string> {
   const { journal, close } = await openForReading(house);
   try {
     let facts = 0;
     for await (const { event, dossier } of replay(dossiersOf(journal), known(id))) {
+      if (facts === 0) await recorded(house, 'jalon replay', id, say);
       facts += 1;
       const { revision, type, effectiveAt, recordedAt, from, to, crosses } = event.envelope;
       if (json) {
@@ -59,17 +66,23 @@ export async function* replayed(id: string, house: House, json: boolean): AsyncG
 }
 
 /** What changed between two moments of a dossier, as a patch of RFC 6902. @throws MomentRefused, DossierNotFound */
-export async function compared(id: string, house: House, ends: Ends): Promise<string> {
+export async function compared(id: string, house: House, ends: Ends, say: (line: string) => void): Promise<string> {
   const { journal, close } = await openForReading(house);
   try {
     const dossiers = dossiersOf(journal);
     if (!(await dossiers.load(known(id)))) throw new DossierNotFound(id);
     const from = await stood(dossiers, id, momentOf(ends.from, ends.fromEffective, ends.fromCorrected));
     const to = await stood(dossiers, id, momentOf(ends.to, ends.toEffective, ends.toCorrected));
+    await recorded(house, 'jalon diff', id, say);
     return JSON.stringify(difference(from, to), null, 2);
   } finally {
     await close();
   }
+}
+
+/** The log of accesses knows whose dossier is about to be shown. */
+async function recorded(house: House, operation: string, dossier: string, say: (line: string) => void): Promise<void> {
+  await recordReading(house, { command: 'reading', type: 'acces.faits-lus', data: { operation, dossier } }, say);
 }
 
 function dossiersOf(journal: ConstructorParameters<typeof Dossiers>[0]): Dossiers {

@@ -24,11 +24,21 @@ export class KeyNotHeld extends Error {
 
 /** The keys of a log: the private half of the current one in a file of this machine, the public halves with the log. */
 export class Keys {
+  readonly #made: (id: string) => void;
+  /** The id of the log's first key, once it is made here. */
+  readonly firstMade: Promise<string>;
+
   constructor(
     private readonly store: ProofStore,
     private readonly file: KeyFile,
     private readonly clock: () => Date,
-  ) {}
+  ) {
+    let made: (id: string) => void = () => undefined;
+    this.firstMade = new Promise((resolve) => {
+      made = resolve;
+    });
+    this.#made = made;
+  }
 
   /**
    * What signs now. A log without any key gets its first one here, made when the file is absent.
@@ -37,7 +47,7 @@ export class Keys {
   async signer(origin: string): Promise<NoteSigner> {
     const [current] = await this.store.keys();
     if (!current) {
-      const first = this.file.read() ?? this.file.create();
+      const first = this.file.read() ?? this.#create(origin);
       if (await this.#publish(null, origin, first)) return signerOf(origin, first);
       return this.signer(origin);
     }
@@ -74,6 +84,12 @@ export class Keys {
   /** Every key that ever signed, the current one first. */
   async published(): Promise<StoredKey[]> {
     return this.store.keys();
+  }
+
+  #create(origin: string): KeyPair {
+    const first = this.file.create();
+    this.#made(noteKey(origin, first.publicKey).id);
+    return first;
   }
 
   /** The private half of a key, when the file has it; a replacement that a crash interrupted is finished. */
