@@ -25,7 +25,7 @@ export type Order =
   | { command: 'import'; file: string; elsewhere: boolean };
 
 /** What the log of accesses is told of who reads a data folder itself. */
-export type FolderReading = 'acces.exporte' | 'acces.faits-lus' | 'acces.journal-verifie';
+type FolderReading = 'acces.exporte' | 'acces.faits-lus' | 'acces.journal-verifie';
 
 /** One line of the answer: progress, then the end. */
 export type ControlLine = { progress: string } | { done: string } | { failed: string };
