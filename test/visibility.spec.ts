@@ -129,6 +129,18 @@ describe('ce qui est tu au prestataire et au centre', () => {
     expect(shown).toEqual(others);
   });
 
+  test.each(['prestataire', 'centre'] as const)('%s : la liste ne date ni ne range par ce qui est tu', async (role) => {
+    const listed = async () => (await get(tokens[role], '')).body.items.find((item: { id: string }) => item.id === id);
+    const before = await listed();
+    const shown = (await get(tokens[role], `/${id}/facts`)).body.items.filter(
+      ({ withheld }: { withheld?: true }) => !withheld,
+    );
+    const { effectiveAt, recordedAt } = shown.at(-1);
+    expect(before.updatedAt).toEqual({ effectiveAt, recordedAt });
+    await propose(server, tokens, id, fact('dossier.note-ajoutee', { texte: 'Encore une.' }));
+    expect((await listed()).updatedAt).toEqual(before.updatedAt);
+  });
+
   test("une règle qui lit ce qui est tu n'est ni vraie ni fausse", async () => {
     const decided = await lead(server, tokens, wayTo('j3.avis-rendu'));
     const rules = async (token: string) => {

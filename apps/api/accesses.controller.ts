@@ -46,7 +46,7 @@ export class AccessesController {
     const link =
       next === undefined
         ? undefined
-        : sealedLink(this.product.leaving.cursors, '/api/accesses', given, { cursor: next });
+        : await sealedLink(this.product.leaving.cursors, '/api/accesses', given, { cursor: next });
     if (link !== undefined) reply.header('link', `<${link}>; rel="next"`);
     return pageAnswer(items, link);
   }

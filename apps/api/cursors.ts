@@ -26,21 +26,22 @@ export async function openCursors(request: FastifyRequest, declared: Parameters,
   const names = Object.keys(declared.query).filter((name) => declared.query[name]?.format === 'cursor');
   const hasLast = declared.headers.includes(LAST);
   if (names.length === 0 && !hasLast) return;
-  await seal.ready();
   const query = request.query as Record<string, string | undefined>;
-  for (const name of names) if (query[name] !== undefined) query[name] = opened(seal, name, kindOf(name), query[name]);
+  for (const name of names)
+    if (query[name] !== undefined) query[name] = await opened(seal, name, kindOf(name), query[name]);
   const last = request.headers[LAST.toLowerCase()];
   if (hasLast && typeof last === 'string' && last !== '')
-    request.headers[LAST.toLowerCase()] = opened(seal, LAST, 'place', last);
+    request.headers[LAST.toLowerCase()] = await opened(seal, LAST, 'place', last);
 }
 
-/** Link to what follows (RFC 8288), its cursor sealed. */
-export function sealedLink(
+/** Link to what follows (RFC 8288), its cursor sealed. @throws DeliveriesUnavailable while the key is out of reach */
+export async function sealedLink(
   seal: CursorSeal,
   path: string,
   query: Record<string, string | number | undefined>,
   next: { cursor: string | number } | { after: string },
-): string {
+): Promise<string> {
+  await seal.ready();
   const sealed =
     'after' in next
       ? { after: next.after === START ? START : seal.seal('place', next.after) }
@@ -48,8 +49,9 @@ export function sealedLink(
   return nextLink(path, { ...query, ...sealed });
 }
 
-function opened(seal: CursorSeal, name: string, kind: CursorKind, cursor: string): string {
+async function opened(seal: CursorSeal, name: string, kind: CursorKind, cursor: string): Promise<string> {
   if (kind === 'place' && cursor === START) return cursor;
+  await seal.ready();
   try {
     return seal.open(kind, cursor);
   } catch (fault) {

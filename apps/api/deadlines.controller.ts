@@ -61,7 +61,7 @@ export class DeadlinesController {
       const link =
         next === undefined
           ? undefined
-          : sealedLink(this.product.leaving.cursors, '/api/deadlines', given, { cursor: next });
+          : await sealedLink(this.product.leaving.cursors, '/api/deadlines', given, { cursor: next });
       if (link !== undefined) reply.header('link', `<${link}>; rel="next"`);
       return pageAnswer(items.map(shown), link);
     } catch (fault) {

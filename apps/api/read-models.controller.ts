@@ -101,7 +101,7 @@ export class ReadModelsController {
     // Only now: what cannot be read in a request is said before that it is not allowed.
     if (!own) throw new ProblemRaised('interdit', 'Votre rôle ne donne accès à aucun dossier.');
     if (next === undefined) return pageAnswer(items, next);
-    const link = sealedLink(this.product.leaving.cursors, '/api/dossiers', given, { cursor: next });
+    const link = await sealedLink(this.product.leaving.cursors, '/api/dossiers', given, { cursor: next });
     reply.header('link', `<${link}>; rel="next"`);
     return pageAnswer(items, link);
   }

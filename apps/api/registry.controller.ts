@@ -157,15 +157,15 @@ async function paged<T>(read: (page: { limit: number; cursor?: string }) => Prom
   }
 }
 
-function answered<T>(
+async function answered<T>(
   seal: CursorSeal,
   reply: FastifyReply,
   path: string,
   given: Given,
   { items, next }: Page<T>,
-): object {
+): Promise<object> {
   if (next === undefined) return pageAnswer(items, next);
-  const link = sealedLink(seal, path, given, { cursor: next });
+  const link = await sealedLink(seal, path, given, { cursor: next });
   reply.header('link', `<${link}>; rel="next"`);
   return pageAnswer(items, link);
 }

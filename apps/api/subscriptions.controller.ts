@@ -23,7 +23,7 @@ const AFTER = cursorSchema(
   'Le curseur (« id » d’un événement, ou celui que donne « next ») après lequel reprendre ; « start » : tout',
 );
 const DOSSIER: JsonSchema = { type: 'string', description: 'Un seul dossier, par son identifiant' };
-const READING = ['interdit', 'filtre-inconnu', 'journal-indisponible'] as const;
+const READING = ['interdit', 'filtre-inconnu', 'livraisons-indisponibles', 'journal-indisponible'] as const;
 
 /** How long the feed waits for a fact at most, in seconds. */
 const LONGEST_WAIT = 30;
@@ -130,7 +130,7 @@ export class SubscriptionsController implements OnModuleDestroy {
       waitMs: wait * 1000,
       signal,
     });
-    const next = sealedLink(this.product.leaving.cursors, '/api/feed', asked, { after: cursor });
+    const next = await sealedLink(this.product.leaving.cursors, '/api/feed', asked, { after: cursor });
     await reply
       .header('link', `<${next}>; rel="next"`)
       .type('application/cloudevents-batch+json; charset=utf-8')
@@ -155,6 +155,7 @@ export class SubscriptionsController implements OnModuleDestroy {
       raw.end();
       return;
     }
+    await this.product.leaving.cursors.ready();
     const view = await sealed.open(this.product.accesses.recorder(request));
     // What is recorded while the answer begins is part of it, and what cannot be read yet is still told as a problem.
     const sink = {

@@ -202,13 +202,16 @@ export class WebhooksController {
     const { webhook, own } = await this.#read(id, request);
     const { items, next } = await this.#webhooks.log(webhook, { before, limit, ...(state ? { state } : {}) });
     const { cursors } = this.product.leaving;
+    await cursors.ready();
     const isNumbered = tellsRevisions(JSON.parse(webhook.audience) as Audience, catalogue);
     const shown = items.map(({ revision, cursor, ...item }) => {
       if (!own) return untold(item);
       return { ...item, ...(isNumbered ? { revision } : {}), cursor: cursors.seal('place', cursor) };
     });
     if (next === undefined) return pageAnswer(shown, undefined);
-    const link = sealedLink(this.product.leaving.cursors, `/api/webhooks/${id}/deliveries`, asked, { cursor: next });
+    const link = await sealedLink(this.product.leaving.cursors, `/api/webhooks/${id}/deliveries`, asked, {
+      cursor: next,
+    });
     reply.header('link', `<${link}>; rel="next"`);
     return pageAnswer(shown, link);
   }

@@ -6101,6 +6101,8 @@ export interface operations {
             /**
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
              *
+             *     Webhooks indisponibles : /problems/livraisons-indisponibles
+             *
              *     Journal indisponible : /problems/journal-indisponible
              */
             503: {
@@ -6227,6 +6229,8 @@ export interface operations {
             /**
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
              *
+             *     Webhooks indisponibles : /problems/livraisons-indisponibles
+             *
              *     Journal indisponible : /problems/journal-indisponible
              */
             503: {
@@ -6338,6 +6342,8 @@ export interface operations {
             };
             /**
              * @description Émetteur des jetons injoignable : /problems/emetteur-injoignable
+             *
+             *     Webhooks indisponibles : /problems/livraisons-indisponibles
              *
              *     Journal indisponible : /problems/journal-indisponible
              */

@@ -32,7 +32,7 @@ export type DossierItem = {
   jalon: string;
   final: boolean;
   openedAt: CalendarDate;
-  /** Of the last fact. */
+  /** Of the last fact that the reader may see. */
   updatedAt: { effectiveAt: CalendarDate; recordedAt: string };
   /** Date on which the present jalon began. */
   jalonSince: CalendarDate;
@@ -96,17 +96,17 @@ export class DossierList {
    * @throws DossierQueryRefused for an unknown sort, a cursor of another list, or a limit out of 1..200.
    */
   async page(query: DossierQuery): Promise<DossierPage> {
-    const { limit = LIMIT.usual, today } = query;
+    const { limit = LIMIT.usual } = query;
     if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT.most)
       throw new DossierQueryRefused('limit', `limit is a whole number from 1 to ${LIMIT.most}.`);
-    const order = orderOf(query.sort);
+    const order = orderOf(query);
     const rows = await this.#rows(
       query,
       order,
       query.cursor === undefined ? null : placeOf(query.cursor, order),
       limit + 1,
     );
-    const items = rows.slice(0, limit).map((row) => this.#item(row, today));
+    const items = rows.slice(0, limit).map((row) => this.#item(row, query));
     const last = rows[limit - 1];
     return rows.length > limit && last ? { items, next: cursorOf(order, last) } : { items };
   }
@@ -117,12 +117,12 @@ export class DossierList {
    * @throws DossierQueryRefused as `page` does.
    */
   async *each(query: Omit<DossierQuery, 'limit'>): AsyncGenerator<{ item: DossierItem; cursor: string }> {
-    const order = orderOf(query.sort);
+    const order = orderOf(query);
     let place = query.cursor === undefined ? null : placeOf(query.cursor, order);
     let rows: ListedRow[];
     do {
       rows = await this.#rows(query, order, place, LIMIT.most);
-      for (const row of rows) yield { item: this.#item(row, query.today), cursor: cursorOf(order, row) };
+      for (const row of rows) yield { item: this.#item(row, query), cursor: cursorOf(order, row) };
       place = rows.at(-1) ?? null;
     } while (rows.length === LIMIT.most);
   }
@@ -148,12 +148,13 @@ export class DossierList {
     return (await select.execute()) as ListedRow[];
   }
 
-  #item({ body }: ListedRow, today: CalendarDate): DossierItem {
-    const { open, targets, ...listed }: Listed = JSON.parse(body);
+  #item({ body }: ListedRow, { today, own }: Pick<DossierQuery, 'today' | 'own'>): DossierItem {
+    const { open, targets, updatedForAll, ...listed }: Listed = JSON.parse(body);
     const workflow = this.catalogue.find(listed.workflow.name, listed.workflow.version);
     const next = nextOf(open);
     return {
       ...listed,
+      ...(own ? { updatedAt: updatedForAll } : {}),
       label: workflow?.states.get(listed.state)?.label ?? listed.state,
       targets: Object.fromEntries(
         Object.entries(targets).map(([jalon, periode]) => [
@@ -200,11 +201,13 @@ function conditionsOf(filter: DossierFilter, where: ExpressionBuilder<Tables, 'd
   return conditions;
 }
 
-function orderOf(sort = '-updatedAt'): Order {
+function orderOf({ sort = '-updatedAt', own }: Pick<DossierQuery, 'sort' | 'own'>): Order {
   const down = sort.startsWith('-');
   const column = new Map(Object.entries(SORTS)).get(down ? sort.slice(1) : sort);
   if (column === undefined) throw new DossierQueryRefused('sort', `sort is one of ${DOSSIER_SORTS.join(', ')}.`);
-  return { name: sort, column, down };
+  // Who sees only their own is withheld some facts: neither their date nor their place among others may tell of them.
+  const seen = own && column === 'recorded_at' ? 'recorded_for_all' : column;
+  return { name: sort, column: seen, down };
 }
 
 function cursorOf({ name }: Order, { value, id }: Place): string {

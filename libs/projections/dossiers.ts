@@ -23,6 +23,8 @@ export type Listed = {
   final: boolean;
   openedAt: CalendarDate;
   updatedAt: { effectiveAt: CalendarDate; recordedAt: string };
+  /** The same of the last fact that is withheld from none of those who see dossiers. */
+  updatedForAll: { effectiveAt: CalendarDate; recordedAt: string };
   jalonSince: CalendarDate;
   summary: Readonly<Record<string, string>>;
   crossed: Readonly<Record<string, { effectiveAt: CalendarDate; recordedAt: string }>>;
@@ -37,7 +39,7 @@ const NEVER = '9999-12-31';
 /** The list: one row per dossier, of which the columns are what is sought and sorted by, and `body` all the rest. */
 export const dossiers: Projection<Listed> = {
   name: 'dossiers',
-  version: 4,
+  version: 5,
   heads: 'dossiers',
   tables: {
     dossiers: {
@@ -60,6 +62,7 @@ export const dossiers: Projection<Listed> = {
         offre_key: 'text',
         opened_at: 'text',
         recorded_at: 'text',
+        recorded_for_all: 'text',
         jalon_since: 'text',
         next_deadline: 'text',
         search: 'text',
@@ -71,7 +74,7 @@ export const dossiers: Projection<Listed> = {
     },
   },
   toRow(head) {
-    const { id, workflow, state, jalon, summary, openedAt, updatedAt, jalonSince } = head;
+    const { id, workflow, state, jalon, summary, openedAt, updatedAt, updatedForAll, jalonSince } = head;
     const columns = Object.fromEntries(SUMMARY_COLUMNS.map((column) => [column, summary[column] ?? null]));
     return {
       ...columns,
@@ -82,6 +85,7 @@ export const dossiers: Projection<Listed> = {
       ...sought(id, summary),
       opened_at: openedAt,
       recorded_at: updatedAt.recordedAt,
+      recorded_for_all: updatedForAll.recordedAt,
       jalon_since: jalonSince,
       next_deadline: nextOf(head.open)?.due ?? NEVER,
       body: JSON.stringify(head),
@@ -93,12 +97,13 @@ export const dossiers: Projection<Listed> = {
     const { revision, recordedAt, effectiveAt: recordedDate } = event.envelope;
     const { state, jalon, final } = stateAfter(read);
     const updatedAt = { effectiveAt: recordedDate, recordedAt };
+    const forAll = seenByAllReaders(read);
+    const updated = { updatedAt, updatedForAll: forAll ? updatedAt : (head?.updatedForAll ?? updatedAt) };
     const position = String(event.position);
     const procedure = { name: workflow.name, version: workflow.version };
     // The jalon stays that of before: an annulled fact did not lead anywhere.
     if (head && read.corrected?.kind === 'annulled')
-      return { head: { ...head, revision, position, workflow: procedure, state, final, updatedAt } };
-    const forAll = seenByAllReaders(read);
+      return { head: { ...head, revision, position, workflow: procedure, state, final, ...updated } };
     const target = forAll ? announcedTarget(read) : undefined;
     const before = head?.open ?? [];
     const ends = endsDossier(read);
@@ -111,7 +116,7 @@ export const dossiers: Projection<Listed> = {
       jalon,
       final,
       openedAt: head?.openedAt ?? effectiveAt,
-      updatedAt,
+      ...updated,
       jalonSince: head?.jalon === jalon ? head.jalonSince : effectiveAt,
       summary: head?.summary ?? {},
       crossed: head?.crossed ?? {},
