@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache';
 import { type CloudEvent, toCloudEvent } from './cloud-event.ts';
 import { cursorOf, type Place, placeAfter } from './cursor.ts';
 import { DECLARED_REMINDER, type DeclaredFact, DOSSIERS, REMINDER, REMINDERS, type ReminderData } from './declared.ts';
+import { Lineage } from './lineage.ts';
 
 /** What lists show of a dossier, by which its parties are known. */
 export type Summary = Readonly<Record<string, string>>;
@@ -153,8 +154,11 @@ const REMEMBERED = 20_000;
 export class Departures {
   readonly #workflows = new Map<string, PublishedWorkflow | undefined>();
   readonly #parties = new LRUCache<string, Parties>({ max: REMEMBERED });
+  readonly #lineage: Lineage;
 
-  constructor(private readonly parts: DepartureParts) {}
+  constructor(private readonly parts: DepartureParts) {
+    this.#lineage = new Lineage(parts.journal);
+  }
 
   /**
    * Departures of consecutive events, of which the first follows `before`. With `parties`, each knows whose dossier it is.
@@ -190,6 +194,7 @@ export class Departures {
   /** Forgets what was remembered, since nobody will take note of changes from now on. */
   forget(): void {
     this.#parties.clear();
+    this.#lineage.forget();
   }
 
   async #partiesOf(dossier: string, atLeast: number, changed: boolean): Promise<Parties> {
@@ -215,15 +220,15 @@ export class Departures {
     const workflow = this.#workflow(pinned);
     if (!isWhole(event, workflow))
       return { dossier: stream.slice(DOSSIERS.length), workflow, jalon: undefined, declared: [] };
-    const targets = target === undefined ? [] : await this.#targetsOf(event);
-    const declared = [event, ...targets].map(({ envelope }) => workflow?.facts.get(envelope.type));
+    const targets = target === undefined ? [] : await this.#lineage.of(event);
+    const declared = [event.envelope, ...targets].map(({ type }) => workflow?.facts.get(type));
     const root = targets.at(-1);
-    const whole = target === undefined || (root !== undefined && root.envelope.target === undefined);
+    const whole = target === undefined || (root !== undefined && root.target === undefined);
     const known = whole && declared.every((each) => each !== undefined);
     return {
       dossier: stream.slice(DOSSIERS.length),
       workflow,
-      jalon: crosses ?? root?.envelope.crosses,
+      jalon: crosses ?? root?.crosses,
       declared: known ? (declared as DeclaredFact[]) : [],
     };
   }
@@ -236,21 +241,6 @@ export class Departures {
     // Without its salt it was changed: nothing of a reminder can be erased.
     const declared = envelope.type === REMINDER && about && salt ? [DECLARED_REMINDER, about] : [];
     return { dossier, workflow, jalon: undefined, declared };
-  }
-
-  /** What a correction touches, and what that touches when it is a correction too. */
-  async #targetsOf({ envelope }: StoredEvent): Promise<StoredEvent[]> {
-    const earlier = new Map<string, StoredEvent>();
-    for await (const page of this.parts.journal.read(envelope.stream, { to: envelope.revision - 1 }))
-      for (const event of page) earlier.set(event.envelope.id, event);
-    const targets: StoredEvent[] = [];
-    for (let target = envelope.target; target !== undefined; ) {
-      const touched = earlier.get(target);
-      if (!touched) break;
-      targets.push(touched);
-      target = touched.envelope.target;
-    }
-    return targets;
   }
 
   #workflow(pinned: { name: string; version: number } | undefined): PublishedWorkflow | undefined {

@@ -1,10 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { dataHash, type NewEvent, seal } from '@jalon/journal';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { DEMANDES } from '../../test/demande.ts';
 import { until } from '../../test/eventually.ts';
 import { everything, Leaving, Reader, viewOf } from '../../test/leaving.ts';
 import { avis, deposit, losing, note, Office, PEOPLE, piece } from '../../test/office.ts';
-import { placeOf, type View } from './index.ts';
+import { Departures, placeOf, type View } from './index.ts';
 
 const FOREVER = Number.POSITIVE_INFINITY;
 const AGENT = viewOf(['agent']);
@@ -260,6 +261,37 @@ describe('Who may receive', () => {
     expect(milestones.ids).toEqual([acceptance?.envelope.id, corrections[2]]);
     expect(milestones.events.map(({ jalon }) => jalon)).toEqual(['J0', 'J0']);
     expect(milestones.events[1]?.data).toEqual({ fait: acceptance?.envelope.id, donnees: {} });
+  });
+
+  test('corrections of one dossier cost one reading of its history, however many they are', async () => {
+    const id = await whole();
+    const [, received] = await everything(office.journal);
+    const about = received?.envelope.id;
+    const correction = { fait: about, donnees: { piece: 'plan' }, motif: 'Erreur' };
+    const corrections: string[] = [];
+    while (corrections.length < 60) corrections.push(await append(id, 'dossier.fait-rectifie', about, correction));
+    let read = 0;
+    const counting = Object.create(office.journal) as typeof office.journal;
+    counting.read = async function* (...asked) {
+      for await (const page of office.journal.read(...asked)) {
+        read += page.length;
+        yield page;
+      }
+    };
+    const summaryOf = async () => null;
+    const parts = { catalogue: DEMANDES, base: 'https://jalon.example', summaryOf, seal: (cursor: string) => cursor };
+    const departures = new Departures({ ...parts, journal: counting });
+    const stored = await everything(office.journal);
+    const made = [
+      ...(await departures.of(stored.slice(0, 30), null, { parties: false })),
+      // Two readers at once, and one who comes from the start again.
+      ...(
+        await Promise.all([stored.slice(30), stored].map((some) => departures.of(some, null, { parties: false })))
+      ).flat(),
+    ];
+    expect(read).toBeLessThan(stored.length);
+    const meant = made.filter((departure) => corrections.includes(departure.id)).map(({ about }) => about?.type);
+    expect(meant).toEqual(Array(120).fill('demande.piece-recue'));
   });
 
   test('a reminder goes to those who name it, and may see the fact that set the deadline', async () => {
