@@ -46,8 +46,8 @@ test('a log exported beside the running server and imported elsewhere answers th
 
   expect((await jalon('--data', join(root, 'old'), 'export', file)).stdout).toContain('Exporté');
   const imported = await jalon('--data', join(root, 'new'), 'import', file);
-  // Thirty of the dossier, three readings of what is confidential, and that they have a stream.
-  expect(imported.stdout).toMatch(/^34 faits, \d+ personnes et 1 contenus effaçables importés, relus et comparés\.\n$/);
+  // Thirty of the dossier, three readings of what is confidential and the answer to the note, and that they have a stream.
+  expect(imported.stdout).toMatch(/^35 faits, \d+ personnes et 1 contenus effaçables importés, relus et comparés\.\n$/);
 
   const moved = await run({ folder: join(root, 'new') });
   try {

@@ -165,14 +165,18 @@ export class Accesses {
   }
 
   /**
-   * What answers a proposal shows all that is confidential so far. Within a minute a record stands for the next answers to
-   * the same person too, as long as only facts that they recorded meanwhile have come to it.
+   * What answers a proposal shows all that is confidential so far. The fact itself says who knows it, and needs no record.
+   * Within a minute a record stands for the next answers to the same person too, as long as only facts that they recorded
+   * meanwhile have come to it.
    */
   async #answered(asking: Asking, about: AccessData, { revisions, seeing, own }: Answered, key: string): Promise<void> {
     let standing = this.#answers.get(key);
     if (!standing || !revisions.every((revision) => revision === own || standing?.covered.has(revision))) {
       const data = { ...about, revisions: ranges(revisions) };
-      const recorded = this.record('acces.faits-lus', actorOf(asking, seeing[0] as string), data, asking.id);
+      const isOwn = revisions.every((revision) => revision === own);
+      const recorded = isOwn
+        ? Promise.resolve()
+        : this.record('acces.faits-lus', actorOf(asking, seeing[0] as string), data, asking.id);
       standing = { recorded, covered: new Set(revisions) };
       this.#answers.set(key, standing);
     }
