@@ -55,13 +55,25 @@ type Parts = {
   shared: PostgresReadModels | undefined;
 };
 
+/** Where a signer keeps its private key, and the last head that it signed. */
+export type SignerFiles = { key: string; head: string };
+
+/** The files of who signs in a data folder, or where the configuration says. */
+export function signerFiles(
+  folder: string,
+  { JALON_KEY_FILE, JALON_HEAD_FILE }: Partial<Pick<Config, 'JALON_KEY_FILE' | 'JALON_HEAD_FILE'>> = {},
+): SignerFiles {
+  const key = JALON_KEY_FILE ?? join(folder, KEY_FILE);
+  return { key, head: JALON_HEAD_FILE ?? join(dirname(key), HEAD_FILE) };
+}
+
 /**
  * Opens the log of proofs and begins to follow the journal, and to sign when it is this process's turn. A database that is
  * away is told once, and found again when it is back.
  * @throws OriginTaken when JALON_ORIGIN is not the folder's own, JournalRefused when the folder holds something else
  */
 export async function openProving({ folder, journal, clock, alarm, config, shared }: Parts): Promise<Proving> {
-  const { DATABASE_URL, JALON_ORIGIN, JALON_KEY_FILE, JALON_HEAD_FILE, JALON_ROLES, JALON_WITNESSES } = config;
+  const { DATABASE_URL, JALON_ORIGIN, JALON_ROLES, JALON_WITNESSES } = config;
   const store = new ProofStore(DATABASE_URL === undefined ? openSqliteProof(folder) : openPostgresProof(DATABASE_URL));
   // What lay in the folder before there was a database moves there: origin, keys and checkpoints cannot be derived.
   const own = DATABASE_URL === undefined ? null : readSqliteProof(folder);
@@ -70,9 +82,9 @@ export async function openProving({ folder, journal, clock, alarm, config, share
     if (own) await store.adopt(new ProofStore(own));
     return originOf(store, JALON_ORIGIN, draw);
   };
-  const keyFile = JALON_KEY_FILE ?? join(folder, KEY_FILE);
-  const keys = new Keys(store, new KeyFile(keyFile), clock);
-  const head = new HeadFile(JALON_HEAD_FILE ?? join(dirname(keyFile), HEAD_FILE));
+  const files = signerFiles(folder, config);
+  const keys = new Keys(store, new KeyFile(files.key), clock);
+  const head = new HeadFile(files.head);
   const onTrouble = (err: unknown) => alarm('checkpoints cannot be cut, and will be tried again', { err });
   const witnesses = new Witnesses({
     witnesses: JALON_WITNESSES.map(witnessOf),

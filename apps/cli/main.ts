@@ -18,6 +18,7 @@ import type { Order } from '../api/control.ts';
 import { EraseRefused, type Erasure } from '../api/erase.ts';
 import { MendRefused } from '../api/mend.ts';
 import { VERSION } from '../api/product.ts';
+import { signerFiles } from '../api/proof.ts';
 import { exportTo } from './export.ts';
 import { askServer, carryOut, OrderFailed } from './hold.ts';
 import { type House, importFrom } from './house.ts';
@@ -25,6 +26,7 @@ import { compared, type Ends, MomentRefused, replayed } from './past.ts';
 import { recordedByServer, recordReading } from './reading.ts';
 import { VerificationRefused, type Verified, verifyFile } from './verify.ts';
 import { verifyWhole } from './verify-journal.ts';
+import { visible } from './visible.ts';
 import { watch } from './witness.ts';
 
 /** What is told in one line; anything else is a bug, told with its stack. */
@@ -78,7 +80,7 @@ const program = new Command('jalon')
 
 const folder = () => resolve(program.opts<{ data?: string }>().data ?? (process.env.JALON_DATA || './data'));
 
-const print = (result: string) => void process.stdout.write(`${result}\n`);
+const print = (result: string) => void process.stdout.write(`${result.split('\n').map(visible).join('\n')}\n`);
 
 const act = async (order: Order) => print(await carryOut(folder(), order, say));
 
@@ -116,6 +118,7 @@ type Verification = Stores & {
   journal?: string | true;
   archive?: string;
   checkpoint?: string[];
+  head?: string;
   threads?: string;
 };
 
@@ -131,6 +134,7 @@ program
   .option('--journal [dossier]', 'le journal d’un dossier de données, serveur en marche ou non')
   .option('--archive <fichier>', 'un fichier écrit par « jalon export »')
   .option('--checkpoint <fichier...>', 'point de contrôle gardé ailleurs, que le journal doit encore vérifier')
+  .option('--head <fichier>', 'la dernière tête signée, gardée hors du dossier ; « tete » à côté de la clé si absente')
   .option('--threads <nombre>', 'fils d’exécution ; autant que de cœurs si absent')
   .option('--eventstore <url>', IN_EVENTSTORE)
   .option('--database <url>', IN_DATABASE)
@@ -149,6 +153,7 @@ async function verification(file: string | undefined, options: Verification): Pr
     checkpoint: checkpoints = [],
     threads,
     eventstore,
+    head,
   } = options;
   const isWhole = journal !== undefined || archive !== undefined || eventstore !== undefined;
   if (isWhole === (file !== undefined))
@@ -161,8 +166,13 @@ async function verification(file: string | undefined, options: Verification): Pr
   const { eventStore: _, ...inFolder } = house(options);
   // A folder that is named holds its journal itself, whatever the environment says.
   const place = typeof journal === 'string' ? { ...inFolder, folder: resolve(journal) } : house(options);
+  const signer = signerFiles(place.folder, {
+    ...(typeof journal === 'string' ? {} : process.env),
+    ...(head === undefined ? {} : { JALON_HEAD_FILE: head }),
+  });
   const verified = await verifyWhole({
     house: place,
+    signer,
     ...(archive === undefined ? {} : { archive }),
     checkpoints,
     keys: given,

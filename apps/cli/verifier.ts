@@ -17,7 +17,7 @@ parentPort?.on('message', (streams: string[] | null) => {
     return;
   }
   check.check(streams).then(
-    (found) => parentPort?.postMessage(found, [found.leaves.buffer as ArrayBuffer]),
+    (found) => parentPort?.postMessage(found, [found.met.buffer as ArrayBuffer]),
     // Told by the thread's end.
     (error) => {
       throw error;

@@ -1,36 +1,46 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { integrityFaults } from '@jalon/journal';
+import { compareReadModels } from '@jalon/projections';
 import {
+  HeadFile,
   type JournalReport,
-  keptCheckpoint,
+  type KeptOrder,
   type Lane,
-  noteKeyOf,
-  openCheckpoint,
+  NOTHING_KEPT,
   openPostgresProof,
   ProofStore,
+  readCheckpoint,
+  readKeptOrder,
   readSqliteProof,
-  type StoredCheckpoint,
   StreamsCheck,
   type StreamsChecked,
   verifyJournal,
 } from '@jalon/proof';
 import { catalogue } from '@jalon/workflows';
+import { type SignerFiles, signerFiles } from '../api/proof.ts';
+import { projections } from '../api/read-models.ts';
 import { archiveLines } from './archive-lines.ts';
-import type { House } from './house.ts';
+import { type House, openForReading } from './house.ts';
 import { openSource, streamsOf, type Where } from './verified-source.ts';
 import { readKeys, type Verified } from './verify.ts';
+import { visible } from './visible.ts';
 
 /** How a journal is verified. */
 export type JournalOptions = {
   house: House;
+  /** Where who signs keeps key and head; in the data folder unless it is said. */
+  signer?: SignerFiles;
   /** An exported file, in the place of the house. */
   archive?: string;
   /** Files of checkpoints that were kept elsewhere, and keys known from elsewhere. */
   checkpoints: readonly string[];
   keys: readonly string[];
   threads?: number;
+  /** The instant by which facts are old or young. */
+  now?: Date;
   say: (line: string) => void;
 };
 
@@ -41,29 +51,77 @@ const SAY_MS = 1_000;
 
 /**
  * Verifies a whole journal, also beside the server that writes it: every stream by itself, then the order of all facts by
- * the checkpoints that were cut.
- * @throws JournalRefused, ArchiveRefused
+ * what was signed of it, then what stands on it: the tree of the proofs, the read models, the files themselves.
+ * @throws JournalRefused, ArchiveRefused, HeadFileRefused
  */
 export async function verifyWhole({ house, archive, ...options }: JournalOptions): Promise<Verified> {
   const say = sparingly(options.say);
   const where: Where =
     archive === undefined ? { house } : { archive: await archiveLines(archive, (facts) => say(`${facts} faits lus`)) };
-  // Before the tip of the journal is asked for: what they cover is in it then.
-  const known = archive === undefined ? await checkpointsOf(house, options.keys) : { checkpoints: [], refused: [] };
-  const { streams, until, gapless } = await streamsOf(where);
-  const names = [...streams];
-  const kept = options.checkpoints.map((file) => keptCheckpoint(readFileSync(file, 'utf8')));
-  const checkpoints = [...known.checkpoints, ...kept].sort((a, b) => a.size - b.size);
-  const threads = names.length < WORTH_A_THREAD ? 1 : (options.threads ?? availableParallelism());
-  const lanes = await lanesOver({ where, until }, threads);
+  // Before the tip of the journal is asked for: what is kept of it is in it then.
+  const own = archive === undefined ? await openKept(house, options) : ownOrder;
   try {
+    const { streams, until, gapless } = await streamsOf(where);
+    const names = [...streams];
+    const elsewhere = options.checkpoints.map((file) => readCheckpoint(readFileSync(file, 'utf8')));
+    const heads = [...own.kept.heads, ...elsewhere].sort((a, b) => a.size - b.size);
+    const threads = names.length < WORTH_A_THREAD ? 1 : (options.threads ?? availableParallelism());
+    const lanes = await lanesOver({ where, until }, threads);
     const progress = (facts: number, checked: number) => say(`${facts} faits, ${checked} flux sur ${names.length}`);
-    const report = await verifyJournal({ streams: names, lanes, checkpoints, gapless, say: progress });
-    const whole = [...known.refused, ...report.whole];
-    const all = { ...report, whole, ok: report.ok && whole.length === 0 };
-    return { ok: all.ok, lines: linesOf(all), report: all };
+    const { now = new Date() } = options;
+    try {
+      const kept = { ...own.kept, heads };
+      const report = await verifyJournal({ streams: names, lanes, kept, gapless, now, say: progress });
+      // What stands on a journal that is at fault differs from it, rightly or not.
+      const standing = archive === undefined && report.ok ? await standingFaults(house, say) : [];
+      const whole = [...own.faults, ...report.whole, ...standing];
+      const all = { ...report, whole, ok: report.ok && whole.length === 0 };
+      return { ok: all.ok, lines: linesOf(all, house), report: all };
+    } finally {
+      for (const lane of lanes) await lane.close();
+    }
   } finally {
-    for (const lane of lanes) await lane.close();
+    await own.close();
+  }
+}
+
+/** What is kept of the order of a log's facts, and what is wrong with it already. */
+type OpenedOrder = { kept: KeptOrder; faults: string[]; close(): Promise<void> };
+
+/** An exported file vouches for its own order only. */
+const ownOrder: OpenedOrder = { kept: NOTHING_KEPT, faults: [], close: async () => undefined };
+
+async function openKept(
+  { folder, database }: House,
+  { signer = signerFiles(folder), keys }: Pick<JournalOptions, 'signer' | 'keys'>,
+): Promise<OpenedOrder> {
+  const opened = database === undefined ? readSqliteProof(folder) : openPostgresProof(database);
+  const store = opened && new ProofStore(opened);
+  const close = async () => store?.close();
+  try {
+    const trusted = keys.flatMap(readKeys);
+    const head = new HeadFile(signer.head).read();
+    const [kept, faults] = await readKeptOrder({ store, head, isKeyed: existsSync(signer.key), trusted });
+    return { kept, faults, close };
+  } catch (fault) {
+    await close();
+    throw fault;
+  }
+}
+
+/** What is wrong with what stands on a journal: files that SQLite finds damaged, read models that say something else. */
+async function standingFaults(house: House, say: (line: string) => void): Promise<string[]> {
+  const faults = integrityFaults(house.folder);
+  if (house.database !== undefined) return faults;
+  const { journal, close } = await openForReading(house);
+  try {
+    const told = (facts: number) => say(`vues : ${facts} faits`);
+    return [
+      ...faults,
+      ...(await compareReadModels({ folder: house.folder, journal, catalogue, projections, say: told })),
+    ];
+  } finally {
+    await close();
   }
 }
 
@@ -93,35 +151,10 @@ function threadLane(task: { where: Where; until: bigint }): ClosableLane {
   };
 }
 
-/** The checkpoints that were cut of a log, the smallest first, and what is wrong with their signatures. */
-async function checkpointsOf(
-  { folder, database }: House,
-  given: readonly string[],
-): Promise<{ checkpoints: StoredCheckpoint[]; refused: string[] }> {
-  const opened = database === undefined ? readSqliteProof(folder) : openPostgresProof(database);
-  if (!opened) return { checkpoints: [], refused: [] };
-  const store = new ProofStore(opened);
-  try {
-    const trusted = given.flatMap(readKeys);
-    const keys = (await store.keys()).map(noteKeyOf);
-    const own = keys.filter(({ publicKey }) => trusted.length === 0 || trusted.some((key) => key.equals(publicKey)));
-    const checkpoints: StoredCheckpoint[] = [];
-    const refused: string[] = [];
-    for await (const checkpoint of store.checkpoints()) {
-      try {
-        openCheckpoint(checkpoint.note, own);
-      } catch {
-        refused.push(`le point de contrôle de ${checkpoint.size} faits n'est signé d'aucune clé reconnue`);
-      }
-      checkpoints.push(checkpoint);
-    }
-    return { checkpoints, refused };
-  } finally {
-    await store.close();
-  }
-}
-
-function linesOf({ ok, facts, streams, faults, whole, checkpoints, covered }: JournalReport): string[] {
+function linesOf(
+  { ok, facts, streams, faults, whole, checkpoints, covered, waiting }: JournalReport,
+  { database }: House,
+): string[] {
   const lines = [
     ...faults.map(
       ({ stream, revision, type, field, says }) =>
@@ -129,8 +162,12 @@ function linesOf({ ok, facts, streams, faults, whole, checkpoints, covered }: Jo
     ),
     ...whole.map((says) => `✗ journal : ${says}`),
     `${facts} faits en ${streams} flux vérifiés${faults.length > 0 ? `, ${faults.length} flux en cause` : ''} ; ${checkpoints} points de contrôle tiennent, jusqu'au fait ${covered}.`,
+    ...(waiting > 0 ? [`${waiting} faits récents attendent leur point de contrôle.`] : []),
+    ...(database === undefined
+      ? []
+      : ['Les vues, dans PostgreSQL, ne sont pas recalculées : « jalon rebuild » les refait.']),
   ];
-  return [...lines, ok ? 'Le journal se vérifie.' : 'Le journal ne se vérifie pas.'];
+  return [...lines.map(visible), ok ? 'Le journal se vérifie.' : 'Le journal ne se vérifie pas.'];
 }
 
 function sparingly(say: (line: string) => void): (line: string) => void {

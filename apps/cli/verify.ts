@@ -2,6 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { BUNDLE_CHECKS, type BundleReport, type NoteKey, readVerifierKey, verifyBundle } from '@jalon/proof';
 import { catalogue } from '@jalon/workflows';
+import { visible } from './visible.ts';
 
 /** What is given is no bundle to verify, or no key; the message says what is. */
 export class VerificationRefused extends Error {
@@ -36,7 +37,7 @@ function linesOf({ ok, trusted, dossier, facts, checks }: BundleReport): string[
     : trusted
       ? 'Ce fichier se vérifie.'
       : "Ce fichier se vérifie ; la confiance dans sa clé n'est pas établie.";
-  return [...head, ...lines, end];
+  return [...head, ...lines, end].map(visible);
 }
 
 /** Bytes as they are: what is not UTF-8 is replaced by nothing, nor is a byte order mark taken away. */

@@ -58,6 +58,9 @@ export const DIRECTORY: Store = {
     ) strict, without rowid;`,
 };
 
+/** What the only writer of a folder holds. */
+export const LOCK = 'lock.db';
+
 /** The right to write in a folder. */
 export type Lock = {
   release(): void;
@@ -71,7 +74,7 @@ export type Lock = {
  * @throws JournalRefused when another process, or another opening in this one, holds it.
  */
 export function lockFolder(folder: string): Lock {
-  const file = join(folder, 'lock.db');
+  const file = join(folder, LOCK);
   let created = false;
   let lock: Database.Database | undefined;
   try {

@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely';
 import { GENERATIONS, PARKED } from './bookkeeping.ts';
 import type { Parked, Projection } from './projection.ts';
 import type { ReadModelStore } from './store.ts';
-import { createTable, type Tables } from './tables.ts';
+import { createTable, type Row, type Tables } from './tables.ts';
 
 /**
  * A generation of a projection: its tables, suffixed by its number, and how far they go. Readers see the live one through
@@ -50,18 +50,21 @@ export async function dropHalfBuilt(store: ReadModelStore): Promise<void> {
 /** Every generation on record. */
 export async function generations(db: Kysely<Tables>): Promise<GenerationRow[]> {
   const rows = await db.selectFrom(GENERATIONS).selectAll().orderBy('projection').orderBy('generation').execute();
-  return rows.map((row) => {
-    const stoodOn = readCheckpointText(String(row.checkpoint));
-    return {
-      projection: String(row.projection),
-      generation: Number(row.generation),
-      version: Number(row.version),
-      checkpoint: stoodOn?.position ?? null,
-      stoodOn,
-      live: Number(row.live) === 1,
-      tables: JSON.parse(String(row.tables)),
-    };
-  });
+  return rows.map(generationOf);
+}
+
+/** A generation as its row says. */
+export function generationOf(row: Row): GenerationRow {
+  const stoodOn = readCheckpointText(String(row.checkpoint));
+  return {
+    projection: String(row.projection),
+    generation: Number(row.generation),
+    version: Number(row.version),
+    checkpoint: stoodOn?.position ?? null,
+    stoodOn,
+    live: Number(row.live) === 1,
+    tables: JSON.parse(String(row.tables)),
+  };
 }
 
 /** The version of a generation that was never fed: whatever the projection's is, it has to be built. */

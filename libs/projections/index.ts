@@ -6,6 +6,7 @@ import { statistiques } from './statistiques.ts';
 
 export * from './calendar-tokens.ts';
 export * from './chronologie.ts';
+export { type Comparison, compareReadModels } from './compare.ts';
 export * from './deadline-list.ts';
 export * from './dossier-list.ts';
 export { SUMMARY_COLUMNS, type SummaryColumn } from './dossiers.ts';
@@ -25,7 +26,7 @@ export * from './shared.ts';
 export { type Sight, sightsOf } from './sights.ts';
 export * from './statistics.ts';
 export { openPostgresReadModels, type PostgresReadModels } from './store.postgres.ts';
-export * from './store.ts';
+export { openReadModels, type ReadModelStore } from './store.ts';
 export type { Column, Row, SqlValue, Table } from './tables.ts';
 export { ReadModelsUnavailable } from './unavailable.ts';
 export { ReadModelsBehind } from './waiters.ts';

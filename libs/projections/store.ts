@@ -21,7 +21,8 @@ export type ReadModelStore = {
   close(): Promise<void>;
 };
 
-const FILE = 'lectures.db';
+/** The file of the read models in a data folder. */
+export const READ_MODELS = 'lectures.db';
 
 /** "JalL". */
 const APPLICATION_ID = 0x4a616c4c;
@@ -38,7 +39,7 @@ const PREPARED = 400;
  * is told why in a sentence, and an empty one takes its place.
  */
 export function openReadModels(folder: string, onSetAside: (sentence: string) => void): ReadModelStore {
-  const file = join(folder, FILE);
+  const file = join(folder, READ_MODELS);
   const condemned = `${file}.condamnee`;
   const fault = existsSync(condemned) ? 'it failed while it was in use' : faultOf(file);
   if (fault !== null) {
@@ -47,7 +48,7 @@ export function openReadModels(folder: string, onSetAside: (sentence: string) =>
       if (existsSync(file + end)) renameSync(file + end, `${file}.ecartee${end}`);
     }
     rmSync(condemned, { force: true });
-    onSetAside(`${file} was set aside as ${FILE}.ecartee (${fault}): the read models are being derived again.`);
+    onSetAside(`${file} was set aside as ${READ_MODELS}.ecartee (${fault}): the read models are being derived again.`);
   }
 
   const writer = new Database(ownersFile(file), { timeout: 5000 });

@@ -3,6 +3,7 @@ export * from './checkpoint.ts';
 export { type Cosignature, cosignaturesOf } from './cosignature.ts';
 export { LogDiverged, TreeDamaged } from './feed.ts';
 export { HeadFile, HeadFileRefused } from './head-file.ts';
+export { type KeptOrder, NOTHING_KEPT, readKeptOrder } from './kept-order.ts';
 export { KeyFile, KeyFileRefused } from './key-file.ts';
 export * from './keys.ts';
 export { MerkleLog } from './merkle-log.ts';

@@ -231,8 +231,6 @@ export class Notary {
     over.addEventListener('abort', end);
     if (over.aborted) end();
     const looking = shared ? this.#lookOut(origin, round.signal) : undefined;
-    const { size } = await store.extent();
-    if (size > (this.#latest?.size ?? 0)) this.#cutLater();
     try {
       const caughtUp = this.#assertReaches(beginning, round.signal);
       await this.#feed.follow(beginning, round.signal);
@@ -304,23 +302,23 @@ export class Notary {
 
   /** What was signed is there, once the journal was read as far as it goes now; a shorter one went back. */
   async #assertReaches({ head }: Beginning, over: AbortSignal): Promise<void> {
-    if (!head) {
-      this.#level = true;
-      return;
-    }
+    if (!head) this.#level = true;
     try {
       const tip = await this.parts.journal.tip();
       await this.#feed.reached(tip);
       await this.#feed.flush();
+      if (over.aborted) return;
       const { size } = this.#feed.tree;
-      if (size < head.size && !over.aborted)
+      if (head && size < head.size) {
         this.#feed.fail(
           new LogDiverged(`What was signed covers ${head.size} facts, and the journal holds ${size}.`, head.size, size),
         );
-      else if (!over.aborted) {
-        this.#diverged = null;
-        this.#level = true;
+        return;
       }
+      this.#diverged = null;
+      this.#level = true;
+      // What a process left uncovered that died, or what was imported, is old by now: it does not wait like a new fact.
+      if (size > (this.#latest?.size ?? 0)) this.#cutLater(this.#pace.apart);
     } catch (error) {
       // What makes the round stop is told there; a journal that is slow to read is looked at when something is signed.
       if (!(error instanceof ProofUnavailable)) this.#feed.fail(error);
@@ -328,7 +326,11 @@ export class Notary {
   }
 
   /** A fact that no checkpoint covers yet does not wait for ever. */
-  #cutLater(): void {
+  #cutLater(after = this.#pace.cutAfter): void {
+    if (after < this.#pace.cutAfter) {
+      clearTimeout(this.#cutTimer);
+      this.#cutTimer = undefined;
+    }
     this.#cutTimer ??= setTimeout(() => {
       this.#cutTimer = undefined;
       this.#next ??= this.#cutNext();
@@ -337,7 +339,7 @@ export class Notary {
         this.#fail(error);
         this.#cutLater();
       });
-    }, this.#pace.cutAfter);
+    }, after);
   }
 
   /** The next checkpoint, not before the last one is a while ago; whoever asks meanwhile gets the same. */

@@ -1,22 +1,25 @@
 import type { Journal } from '@jalon/journal';
-import { readCheckpoint } from './checkpoint.ts';
+import { readCheckpoint, type TreeHead } from './checkpoint.ts';
 import { LogDiverged } from './feed.ts';
-import type { ProofStore, StoredCheckpoint } from './store.ts';
+import type { ProofStore } from './store.ts';
 import { GrowingTree } from './tiles.ts';
 import { type Hash, leafHash } from './tree.ts';
+
+/** Under which root the first leaves of a log were signed. */
+export type SignedHead = Pick<TreeHead, 'size' | 'root'>;
 
 /** Compares checkpoints with a tree that grows leaf by leaf, each as soon as the tree has its size. */
 export class CheckpointsAhead {
   readonly #tree = new GrowingTree();
   #waiting: Hash[] = [];
-  #next: StoredCheckpoint | undefined;
+  #next: SignedHead | undefined;
   /** Checkpoints that were found to hold. */
   holding = 0;
 
-  private constructor(private readonly checkpoints: AsyncIterator<StoredCheckpoint>) {}
+  private constructor(private readonly checkpoints: AsyncIterator<SignedHead>) {}
 
   /** @param checkpoints by size, the smallest first */
-  static async over(checkpoints: AsyncIterable<StoredCheckpoint>): Promise<CheckpointsAhead> {
+  static async over(checkpoints: AsyncIterable<SignedHead>): Promise<CheckpointsAhead> {
     const ahead = new CheckpointsAhead(checkpoints[Symbol.asyncIterator]());
     await ahead.#advance();
     await ahead.#compare();
@@ -49,8 +52,8 @@ export class CheckpointsAhead {
   async #compare(): Promise<void> {
     while (this.#next && this.#next.size === this.#tree.size + this.#waiting.length) {
       this.#grow();
-      const { size, note } = this.#next;
-      if (!readCheckpoint(note).root.equals(this.#tree.root()))
+      const { size, root } = this.#next;
+      if (!root.equals(this.#tree.root()))
         throw new LogDiverged(
           `The first ${size} facts of the journal do not have the root that their checkpoint says: one of them was changed, added or removed.`,
           size,
@@ -80,7 +83,7 @@ export async function assertCheckpoints(
   store: Pick<ProofStore, 'checkpoints'>,
   say: (facts: number) => void = () => undefined,
 ): Promise<void> {
-  const ahead = await CheckpointsAhead.over(store.checkpoints());
+  const ahead = await CheckpointsAhead.over(headsOf(store));
   let facts = 0;
   for await (const page of journal.readAll(null)) {
     for (const { hash } of page) await ahead.add(hash);
@@ -88,4 +91,8 @@ export async function assertCheckpoints(
     say(facts);
   }
   await ahead.end();
+}
+
+async function* headsOf(store: Pick<ProofStore, 'checkpoints'>): AsyncGenerator<SignedHead> {
+  for await (const { note } of store.checkpoints()) yield readCheckpoint(note);
 }

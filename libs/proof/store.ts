@@ -75,6 +75,12 @@ export class ProofStore {
     });
   }
 
+  /** The origin of the log, null before it was given one. */
+  async knownOrigin(): Promise<string | null> {
+    const row = await this.database.run((db) => db.selectFrom('log').select('origin').executeTakeFirst());
+    return row?.origin ?? null;
+  }
+
   /**
    * Takes over origin, keys and checkpoints of a log that lay elsewhere, unless this one has an origin already: its tree
    * is derived from the journal here. Positions are not taken along, since those of another journal may differ.
@@ -186,6 +192,13 @@ export class ProofStore {
       ))
         found.set(entry.id, entry);
     return found;
+  }
+
+  /** The entries of the leaves from one on, before another, in order. */
+  async entriesFrom(from: number, to: number): Promise<Entry[]> {
+    return this.database.run((db) =>
+      db.selectFrom('entries').selectAll().where('leaf', '>=', from).where('leaf', '<', to).orderBy('leaf').execute(),
+    );
   }
 
   /** The entry of a leaf. */

@@ -139,12 +139,15 @@ export class GrowingTree {
     return this.#size;
   }
 
-  add(leaves: readonly Hash[]): void {
-    const tiles = grown(this.#size, leaves, (name) => this.#begun.get(keyOf(name))?.hashes ?? Buffer.alloc(0));
+  /** Gives the tiles that the leaves change. */
+  add(leaves: readonly Hash[]): Tile[] {
+    const begun = (name: TileName) => this.#begun.get(keyOf(name))?.hashes ?? Buffer.alloc(0);
+    const tiles = grown(this.#size, leaves, begun);
     for (const tile of tiles) this.#begun.set(keyOf(tile), tile);
     this.#size += leaves.length;
     const names = tails(this.#size).map(keyOf);
     this.#begun = new Map(names.map((name) => [name, this.#begun.get(name) as Tile]));
+    return tiles;
   }
 
   root(): Hash {

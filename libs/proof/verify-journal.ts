@@ -8,11 +8,9 @@ import {
   type StoredEvent,
   saltedHash,
 } from '@jalon/journal';
-import { readCheckpoint } from './checkpoint.ts';
-import { LogDiverged } from './feed.ts';
 import { type Fault, HistoryCheck } from './history.ts';
-import { CheckpointsAhead } from './rebuild.ts';
-import type { StoredCheckpoint } from './store.ts';
+import { checkOrder, type KeptOrder } from './kept-order.ts';
+import { FactsInOrder, FactsMet } from './order.ts';
 
 /** Where the facts of streams are read from: a folder, EventStoreDB, an archive. */
 export type StreamSource = {
@@ -36,14 +34,12 @@ export type StreamsChecked = {
   absent: Absent[];
   /** What somebody asked to be destroyed: keys as of `absent`. */
   erased: string[];
-  /** Position and hash of each fact, 40 bytes each, the position as an unsigned number of 64 bits, big-endian. */
-  leaves: Uint8Array;
+  /** What the order over all facts is made of, by `FactsMet`. */
+  met: Uint8Array;
 };
 
 /** Where something is missing; `key` is the fact's id, or issuer and subject of the person, as JSON. */
 export type Absent = StreamFault & { key: string };
-
-const LEAF_BYTES = 40;
 
 /** Names whose commitment was checked are remembered, so many at most. */
 const REMEMBERED = 20_000;
@@ -66,25 +62,25 @@ export class StreamsCheck {
 
   async check(streams: readonly string[]): Promise<StreamsChecked> {
     const faults: StreamFault[] = [];
-    const leaves = new Leaves();
+    const met = new FactsMet();
     this.#absent = [];
     this.#erased = [];
     for (const stream of streams) {
-      const fault = await this.#stream(stream, leaves);
+      const fault = await this.#stream(stream, met);
       if (fault) faults.push(fault);
     }
     const { length } = streams;
     return {
       streams: length,
-      facts: leaves.count,
+      facts: met.count,
       faults,
       absent: this.#absent,
       erased: this.#erased,
-      leaves: leaves.bytes(),
+      met: met.bytes(),
     };
   }
 
-  async #stream(stream: string, leaves: Leaves): Promise<StreamFault | null> {
+  async #stream(stream: string, met: FactsMet): Promise<StreamFault | null> {
     const history = new HistoryCheck(stream, this.find);
     const erasables = new Erasables(this.find);
     let first: StreamFault | null = null;
@@ -94,7 +90,7 @@ export class StreamsCheck {
         if (!first) await this.#open(page);
         for (const event of page) {
           if (event.position > this.until) return first;
-          leaves.add(event.position, event.hash);
+          met.add(event);
           // After the first fault only the tree is left to check.
           if (!first) {
             const [fault] = await this.#fact(history, erasables, event);
@@ -185,26 +181,6 @@ function personKey(iss: string, sub: string): string {
   return JSON.stringify([iss, sub]);
 }
 
-/** Position and hash of facts, as they are met. */
-class Leaves {
-  #bytes = Buffer.alloc(1024 * LEAF_BYTES);
-  count = 0;
-
-  add(position: bigint, hash: string): void {
-    if ((this.count + 1) * LEAF_BYTES > this.#bytes.length)
-      this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(this.#bytes.length)]);
-    const at = this.count * LEAF_BYTES;
-    this.#bytes.writeBigUInt64BE(position, at);
-    this.#bytes.write(hash, at + 8, 32, 'hex');
-    this.count += 1;
-  }
-
-  bytes(): Uint8Array {
-    // A copy of its own: it may be handed over to another thread.
-    return Uint8Array.from(this.#bytes.subarray(0, this.count * LEAF_BYTES));
-  }
-}
-
 /** What checks some streams, in this thread or in another. */
 export type Lane = { check(streams: readonly string[]): Promise<StreamsChecked> };
 
@@ -213,10 +189,11 @@ export type JournalVerification = {
   /** The name of every stream. */
   streams: Iterable<string> | AsyncIterable<string>;
   lanes: readonly Lane[];
-  /** The checkpoints that were cut before, the smallest first. */
-  checkpoints: readonly StoredCheckpoint[];
+  /** What is kept elsewhere of the order of its facts. */
+  kept: KeptOrder;
   /** Whether positions count from 1 without a gap. */
   gapless: boolean;
+  now: Date;
   /** Told from time to time. */
   say: (facts: number, streams: number) => void;
 };
@@ -228,12 +205,14 @@ export type JournalReport = {
   streams: number;
   /** The first thing wrong of each stream that is at fault. */
   faults: StreamFault[];
-  /** What is wrong with the journal as a whole: positions that are missing, a checkpoint that does not hold. */
+  /** What is wrong with the journal as a whole, or with what stands on it: a checkpoint that does not hold, a read model. */
   whole: string[];
   /** Checkpoints that hold. */
   checkpoints: number;
   /** The size of the largest of them: how many facts it vouches for. */
   covered: number;
+  /** Facts that no checkpoint covers, and that are young enough for that. */
+  waiting: number;
 };
 
 /** Streams that a lane is given at once. */
@@ -246,8 +225,9 @@ const BATCH = 40;
 export async function verifyJournal({
   streams,
   lanes,
-  checkpoints,
+  kept,
   gapless,
+  now,
   say,
 }: JournalVerification): Promise<JournalReport> {
   const faults: StreamFault[] = [];
@@ -261,7 +241,7 @@ export async function verifyJournal({
       for (let next = await batches.next(); !next.done; next = await batches.next()) {
         const found = await lane.check(next.value);
         faults.push(...found.faults);
-        pieces.push(found.leaves);
+        pieces.push(found.met);
         absent.push(...found.absent);
         for (const key of found.erased) erased.add(key);
         facts += found.facts;
@@ -273,63 +253,23 @@ export async function verifyJournal({
   for (const { key, ...fault } of absent) if (!erased.has(key)) faults.push(fault);
   faults.sort((a, b) => (a.stream < b.stream ? -1 : 1));
   const whole: string[] = [];
-  const ordered = inOrder(pieces, facts);
+  const ordered = new FactsInOrder(pieces, facts);
   if (gapless) {
     const last = facts > 0 ? ordered.position(facts - 1) : 0n;
     const missing = last - BigInt(facts);
     if (missing > 0n) whole.push(`${missing} positions n'ont pas de fait : il a été ôté, ou ne peut être lu`);
   }
-  const ahead = await CheckpointsAhead.over(each(checkpoints));
-  try {
-    for (let at = 0; at < facts && !ahead.isDone; at += 1) await ahead.add(ordered.hash(at));
-    await ahead.end();
-  } catch (diverged) {
-    if (!(diverged instanceof LogDiverged)) throw diverged;
-    whole.push(says(diverged));
-  }
-  const holding = checkpoints.slice(0, ahead.holding);
+  const order = await checkOrder(ordered, kept, now);
+  whole.push(...order.faults);
   return {
     ok: faults.length === 0 && whole.length === 0,
     facts,
     streams: checked,
     faults,
     whole,
-    checkpoints: holding.length,
-    covered: holding.at(-1)?.size ?? 0,
-  };
-}
-
-function says({ size, held }: LogDiverged): string {
-  return held === undefined
-    ? `les ${size} premiers faits n'ont pas la racine que dit leur point de contrôle : l'un d'eux a été changé, ajouté ou ôté`
-    : `un point de contrôle couvre ${size} faits, et le journal n'en a que ${held}`;
-}
-
-/** Facts in the order of their positions. */
-function inOrder(pieces: readonly Uint8Array[], facts: number) {
-  const all = Buffer.concat(pieces);
-  const position = (at: number) => all.readBigUInt64BE(at * LEAF_BYTES);
-  const order = new Uint32Array(facts);
-  const positions = new BigUint64Array(facts);
-  let last = 0n;
-  for (let i = 0; i < facts; i += 1) {
-    order[i] = i;
-    positions[i] = position(i);
-    if ((positions[i] as bigint) > last) last = positions[i] as bigint;
-  }
-  // Positions without a gap are ranks: nothing needs sorting then.
-  if (last === BigInt(facts)) for (let i = 0; i < facts; i += 1) order[Number(positions[i]) - 1] = i;
-  else
-    order.sort((a, b) => {
-      const [one, other] = [positions[a] as bigint, positions[b] as bigint];
-      return one < other ? -1 : one > other ? 1 : 0;
-    });
-  return {
-    position: (rank: number) => positions[order[rank] as number] as bigint,
-    hash: (rank: number) => {
-      const at = (order[rank] as number) * LEAF_BYTES;
-      return all.toString('hex', at + 8, at + LEAF_BYTES);
-    },
+    checkpoints: order.holding,
+    covered: order.covered,
+    waiting: order.waiting,
   };
 }
 
@@ -342,13 +282,4 @@ async function* inBatches(streams: Iterable<string> | AsyncIterable<string>): As
     batch = [];
   }
   if (batch.length > 0) yield batch;
-}
-
-async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
-  yield* items;
-}
-
-/** A checkpoint that someone kept, to be compared with a journal. @throws NoteRefused */
-export function keptCheckpoint(note: string): StoredCheckpoint {
-  return { size: readCheckpoint(note).size, position: null, note };
 }
