@@ -27,15 +27,19 @@ let stream: string;
 let kept: string;
 
 const silent = () => undefined;
+/** The first dossier is recorded half an hour before all the rest. */
+const before = () => new Date('2025-07-02T09:30:00Z');
 const now = () => new Date('2025-07-02T10:00:00Z');
 
 beforeAll(async () => {
   buildProduct();
   model = mkdtempSync(join(tmpdir(), 'jalon-model-'));
+  const first = await run({ folder: model, now: before });
+  id = await fortyFacts(first, await namedParties(first));
+  stream = `dossier-${id}`;
+  await first.stop('keep');
   const server = await run({ folder: model, now });
   const tokens = await namedParties(server);
-  id = await fortyFacts(server, tokens);
-  stream = `dossier-${id}`;
   await lead(server, tokens, wayTo('j1.centre-attendu'));
   await server.stop('keep');
   kept = String(peek(model, 'preuve.db', 'select note from checkpoints order by size desc')[0]?.note);
@@ -65,6 +69,14 @@ const where = (file: string, sql: string) => {
   db.close();
 };
 
+/** A statement that flips one bit of a column in a table's first row. */
+const flipOf = (table: string, column: string) =>
+  `update ${table} set ${column} = cast(x'ff' || substr(${column}, 2) as blob) where rowid = (select min(rowid) from ${table})`;
+
+/** The table in which a read model keeps its rows at present. */
+const tableOf = (name: string) =>
+  String(peek(folder, 'lectures.db', 'select name from sqlite_schema where name like ?', `${name}_g%`)[0]?.name);
+
 /** Changes what the journal holds beside a payload, at a revision. */
 function rewrite(revision: number, change: (meta: { envelope: Record<string, unknown>; hash: string }) => void): void {
   tamper(folder, stream, revision, 'meta', (text) => {
@@ -78,9 +90,9 @@ describe('Vérifier un journal', () => {
   test('tout tient : chaque flux, chaque point de contrôle ; le compte à la fin', async () => {
     const { ok, lines, report } = await verified();
     expect(ok).toBe(true);
-    expect(report).toMatchObject({ facts: 49, streams: 4, faults: [], whole: [], covered: 49 });
+    expect(report).toMatchObject({ facts: 57, streams: 4, faults: [], whole: [], covered: 57 });
     expect(report.checkpoints).toBeGreaterThan(0);
-    expect(lines.at(-2)).toMatch(/^49 faits en 4 flux vérifiés ; \d+ points de contrôle tiennent, jusqu'au fait 49\.$/);
+    expect(lines.at(-2)).toMatch(/^57 faits en 4 flux vérifiés ; \d+ points de contrôle tiennent, jusqu'au fait 57\.$/);
   });
 
   test.each<[string, () => void, string]>([
@@ -149,7 +161,11 @@ describe('Vérifier un journal', () => {
 
   test.each<[string, string, RegExp[]]>([
     ['un fait ôté au milieu', `delete from events where position = 7`, [/positions? n'ont pas de fait|racine|couvre/]],
-    ['le dernier fait ôté', 'delete from events where position = 49', [/couvre 49 faits, et le journal n'en a que 48/]],
+    [
+      'le dernier fait ôté',
+      'delete from events where position = 57',
+      [/(couvre|compte) 57 faits, et le journal n'en a que 56/],
+    ],
     ['les derniers points de contrôle', 'delete from events where position > 30', [/racine|couvre/]],
   ])('%s : le journal en son entier est en cause', async (_, sql, [says]) => {
     where('journal.db', sql);
@@ -162,12 +178,102 @@ describe('Vérifier un journal', () => {
     const file = join(folder, 'garde.txt');
     writeFileSync(file, kept);
     expect((await verified({ checkpoints: [file] })).ok).toBe(true);
-    where('journal.db', 'delete from events where position = 49');
-    rmSync(join(folder, 'preuve.db'));
+    where('journal.db', 'delete from events where position = 57');
+    for (const kept of ['preuve.db', 'cle.pem', 'tete']) rmSync(join(folder, kept));
     expect((await verified()).ok).toBe(true);
     expect((await verified({ checkpoints: [file] })).report.whole).toEqual([
-      expect.stringContaining('couvre 49 faits'),
+      expect.stringContaining('couvre 57 faits'),
     ]);
+  });
+
+  test.each<[string, () => void, RegExp]>([
+    [
+      'la dernière tête signée en couvre davantage',
+      () => {
+        where('journal.db', 'delete from events where position > 50');
+        rmSync(join(folder, 'preuve.db'));
+      },
+      /couvre \d+ faits, et le journal n'en a que 50/,
+    ],
+    [
+      'une clé est là, mais aucun point de contrôle',
+      () => {
+        for (const kept of ['preuve.db', 'tete']) rmSync(join(folder, kept));
+      },
+      /\d+ faits inscrits depuis plus de deux minutes, et aucun point de contrôle/,
+    ],
+    [
+      'les points de contrôle ont été ôtés, et la tête',
+      () => {
+        where('preuve.db', 'delete from checkpoints');
+        rmSync(join(folder, 'tete'));
+      },
+      /et aucun point de contrôle/,
+    ],
+    [
+      'preuve.db en compte davantage',
+      () => {
+        where('preuve.db', 'delete from checkpoints; delete from keys');
+        where('journal.db', 'delete from events where position > 50');
+        for (const kept of ['cle.pem', 'tete']) rmSync(join(folder, kept));
+      },
+      /preuve\.db compte \d+ faits, et le journal n'en a que 50/,
+    ],
+    ['une tuile a changé', () => where('preuve.db', flipOf('tiles', 'hashes')), /tuile 0 du niveau 0/],
+    [
+      'une feuille désigne un autre fait',
+      () => where('preuve.db', 'update entries set revision = revision + 1 where leaf = 7'),
+      /place à la feuille 7 un autre fait/,
+    ],
+    [
+      'le journal a un autre nom',
+      () => where('preuve.db', "update log set origin = 'jalon-autre'"),
+      /est celle du journal jalon-[0-9a-f]+, et preuve\.db dit jalon-autre/,
+    ],
+    [
+      'une vue montre autre chose',
+      () => where('lectures.db', `update ${tableOf('dossiers')} set prestataire = 'Autre'`),
+      /la vue dossiers n'est pas celle que donne le journal pour \d+ dossiers/,
+    ],
+    [
+      'une échéance a changé dans la vue',
+      () => where('lectures.db', `delete from ${tableOf('echeances')}`),
+      /la vue echeances n'est pas celle que donne le journal/,
+    ],
+  ])('%s : vu', async (_, change, says) => {
+    expect((await verified()).lines.at(-1)).toBe('Le journal se vérifie.');
+    change();
+    const { ok, report } = await verified();
+    expect([ok, report.whole.join()]).toEqual([false, expect.stringMatching(says)]);
+  });
+
+  test('un fichier que SQLite trouve endommagé est dit, quel qu’il soit', async () => {
+    for (const file of ['livraisons.db', 'reglages.db']) {
+      const bytes = readFileSync(join(folder, file));
+      writeFileSync(join(folder, file), bytes.fill(0xff, 4_096, 4_200));
+    }
+    const { report } = await verified();
+    expect(report.whole).toEqual([expect.stringMatching(/^livraisons\.db /), expect.stringMatching(/^reglages\.db /)]);
+  });
+
+  test('des faits inscrits depuis plus de deux minutes ne sont couverts de rien : vu', async () => {
+    const [first] = peek(folder, 'preuve.db', 'select min(size) as size from checkpoints');
+    const server = await run({ folder, now: () => new Date('2025-07-02T11:00:00Z') });
+    const tokens = await namedParties(server);
+    await server.call(tokens.auditeur, 'GET', `/api/dossiers/${id}/facts`);
+    await server.stop('keep');
+    where('preuve.db', `delete from checkpoints where size > ${first?.size}`);
+    rmSync(join(folder, 'tete'));
+    const { report } = await verified();
+    expect(report.whole).toEqual([expect.stringMatching(/^7 faits .* ne sont couverts par aucun point de contrôle$/)]);
+  });
+
+  test('ce qui est jeune n’est que compté', async () => {
+    where('preuve.db', 'delete from checkpoints where size > 45');
+    rmSync(join(folder, 'tete'));
+    const { ok, report, lines } = await verified({ now: before() });
+    expect([ok, report.waiting]).toEqual([true, report.facts - report.covered]);
+    expect(lines.at(-2)).toMatch(/^\d+ faits récents attendent leur point de contrôle\.$/);
   });
 
   test('un point de contrôle récrit n’est signé de personne', async () => {
@@ -332,7 +438,7 @@ describe('La commande', () => {
     expect([after.code, JSON.parse(after.stdout)]).toEqual([
       0,
       // One of them says that the log was verified.
-      expect.objectContaining({ ok: true, facts: 57, covered: 57 }),
+      expect.objectContaining({ ok: true, facts: 65, covered: 65 }),
     ]);
   });
 
@@ -348,7 +454,7 @@ describe('La commande', () => {
     const file = join(folder, 'journal.jsonl');
     await exportTo(file, { folder }, silent);
     const whole = await jalon('verify', '--archive', file);
-    expect([whole.code, whole.stdout]).toEqual([0, expect.stringMatching(/^49 faits en 4 flux/)]);
+    expect([whole.code, whole.stdout]).toEqual([0, expect.stringMatching(/^57 faits en 4 flux/)]);
     const text = readFileSync(file, 'utf8');
     writeFileSync(file, text.replace('"periode":"2027"', '"periode":"2028"'));
     const changed = await jalon('verify', '--archive', file);
@@ -384,7 +490,7 @@ test('Un journal dans EventStoreDB se vérifie, et a le même arbre', async () =
   expect(server.alarms).toEqual([]);
   const house = { folder: own, eventStore: store.connectionString };
   const { ok, report } = await verified({ house });
-  expect([ok, report]).toEqual([true, expect.objectContaining({ facts: 42, streams: 3, faults: [], covered: 42 })]);
+  expect([ok, report]).toEqual([true, expect.objectContaining({ facts: 50, streams: 3, faults: [], covered: 50 })]);
   expect(before).toMatch(/^jalon-/);
   await store.stop();
 }, 60_000);

@@ -8,7 +8,7 @@ import { GrowingTree } from './tiles.ts';
 import { leafHash } from './tree.ts';
 
 /** A head that was signed; `position` is that of its last fact, null where none was kept. */
-export type KeptHead = SignedHead & { position?: bigint | null };
+type KeptHead = SignedHead & { position?: bigint | null };
 
 /** What is kept elsewhere of the order of a journal's facts: what was signed, and the tree that proofs are made from. */
 export type KeptOrder = {
@@ -111,7 +111,7 @@ export async function checkOrder(facts: FactsInOrder, kept: KeptOrder, now: Date
         faults.push(`le fait ${size} n'est pas à la position ${position} que preuve.db lui donne`);
   const covered = heads[ahead.holding - 1]?.size ?? 0;
   const { old, young } = uncovered(facts, covered, now);
-  if (kept.isSigned && old > 0)
+  if (kept.isSigned && old > 0 && faults.length === 0)
     faults.push(
       covered === 0
         ? `${old} faits inscrits depuis plus de deux minutes, et aucun point de contrôle : rien de ce qui fut signé n'est resté`
