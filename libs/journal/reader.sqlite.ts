@@ -3,7 +3,7 @@ import Database from 'better-sqlite3';
 import { type StoredEvent, vouched } from './envelope.ts';
 import { type JournalReader, JournalUnavailable, type StreamFilter, type StreamRange } from './journal.ts';
 
-type Row = [position: number, data: string, meta: string, id: string, type: string];
+type Row = [position: number, data: string, meta: string, id: string, type: string, stream: string, revision: number];
 type Rows = Database.Statement<(number | string)[], Row>;
 type TailEvent = { event: StoredEvent; position: number; columns: unknown[]; previous: StoredEvent | null };
 type Page = { events: StoredEvent[]; more: boolean };
@@ -132,7 +132,9 @@ export class SqliteReader implements JournalReader {
 
   #rows(condition: string): Rows {
     return this.#db
-      .prepare<(number | string)[], Row>(`select position, data, meta, id, type from events where ${condition}`)
+      .prepare<(number | string)[], Row>(
+        `select position, data, meta, id, type, stream, revision from events where ${condition}`,
+      )
       .raw();
   }
 
@@ -160,7 +162,7 @@ export class SqliteReader implements JournalReader {
     });
   }
 
-  #stored([position, data, meta, id, type]: Row): StoredEvent {
+  #stored([position, data, meta, ...columns]: Row): StoredEvent {
     let event: StoredEvent;
     try {
       event = JSON.parse(meta);
@@ -169,7 +171,8 @@ export class SqliteReader implements JournalReader {
     } catch (error) {
       throw this.#damaged(`position ${position} is not JSON`, error);
     }
-    if (event.envelope.id !== id || event.envelope.type !== type)
+    const { id, type, stream, revision } = event.envelope;
+    if ([id, type, stream, revision].some((said, at) => said !== columns[at]))
       throw this.#damaged(`the columns of position ${position} are not those of its envelope`);
     return vouched(event);
   }
