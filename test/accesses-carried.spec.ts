@@ -71,6 +71,13 @@ test('who reads a folder by the command line is recorded: by the server that run
   for (const args of readings) expect(await jalon(old, ...args)).toMatchObject({ code: 0 });
   expect(await operations(server, tokens.auditeur)).toEqual(read);
 
+  // In use, and nobody to ask: it is read all the same, and said that nothing is recorded.
+  rmSync(join(old, 'jalon.sock'));
+  expect(await jalon(old, 'replay', id)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('faits rejoués'),
+    stderr: expect.stringMatching(/^Cette lecture n'est pas inscrite au journal des accès : .+\n$/),
+  });
   await server.stop('keep');
   for (const args of readings) expect(await jalon(old, ...args)).toMatchObject({ code: 0 });
   const report = JSON.parse((await jalon(old, 'verify', '--journal', '--json')).stdout);
