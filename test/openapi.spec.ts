@@ -194,7 +194,12 @@ describe('what it tells is true', () => {
     await send(tokens.charge, 'POST', `${path}/facts`, target, minimal);
     await send(tokens.charge, 'POST', '/api/dossiers', opening(fact('candidature.deposee')), minimal);
     const renewal = opening(fact('candidature.deposee', { renouvelleDe: id }));
-    expect((await send(tokens.prestataire, 'POST', '/api/dossiers', renewal)).body.event.meta.lookups).toBeDefined();
+    const { id: renewing, event } = (await send(tokens.prestataire, 'POST', '/api/dossiers', renewal)).body;
+    // What was looked up of other dossiers is never told to a party.
+    expect(event.meta.lookups).toBeUndefined();
+    expect(
+      (await send(tokens.charge, 'GET', `/api/dossiers/${renewing}/facts`)).body.items[0].meta.lookups,
+    ).toBeDefined();
 
     for (const token of Object.values(tokens))
       for (const reading of ['', '/facts', '/facts?limit=2', '/timeline']) await send(token, 'GET', path + reading);

@@ -1,3 +1,6 @@
+import { audienceOf } from '@jalon/delivery';
+import { receivingRoles } from '@jalon/flow';
+import { catalogue } from '@jalon/workflows';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CENTRE, lead, opening, PRESTATAIRE, parties, propose, refused, type Tokens } from './parties.ts';
 import { type Answer, type Running, run } from './running.ts';
@@ -158,6 +161,46 @@ describe('ce qui est tu au prestataire et au centre', () => {
       const { items } = (await get(tokens[role], `/${id}/facts`)).body;
       expect(items.map(({ type }: { type: string }) => type)).toContain('j2.constat-releve');
     }
+  });
+});
+
+describe('un nom que tout objet porte', () => {
+  test.each(['constructor', '__proto__', 'toString', 'hasOwnProperty'])('%s n’est pas un rôle', async (role) => {
+    const behalf = await server.call(tokens.charge, 'POST', `/api/dossiers/${id}/facts`, {
+      ...{ type: 'suivi.decision-notifiee', data: { le: '2025-07-02', reference: 'N-1' } },
+      onBehalfOf: { role, org: PRESTATAIRE },
+    });
+    expect(behalf.status).toBe(403);
+    const viewer = { roles: [role], org: PRESTATAIRE };
+    expect(audienceOf(viewer, catalogue)).toBeNull();
+    for (const workflow of catalogue.workflows) {
+      expect(receivingRoles(workflow, viewer, { prestataire: PRESTATAIRE })).toEqual([]);
+      expect([workflow.roles[role], workflow.parties[role]]).toEqual([undefined, undefined]);
+    }
+  });
+});
+
+describe('ce que dit un refus de date', () => {
+  test('à une partie : la date d’un fait qu’elle voit, ou aucune', async () => {
+    const advised = await lead(server, tokens, wayTo('j3.avis-rendu'));
+    const at = (effectiveAt: string) =>
+      server.call(tokens.prestataire, 'POST', `/api/dossiers/${advised}/facts`, {
+        ...{ type: 'dossier.retire', data: { motif: 'Nous renonçons.' }, effectiveAt },
+      });
+    const items = (await get(tokens.charge, `/${advised}/facts`)).body.items;
+    const last = items.at(-1);
+    expect(last.type).toBe('j3.avis-rendu');
+    const visible = (await get(tokens.prestataire, `/${advised}/facts`)).body.items
+      .filter(({ withheld }: { withheld?: true }) => !withheld)
+      .at(-1);
+    expect(visible.effectiveAt < last.effectiveAt).toBe(true);
+    const [between, before] = [await at(visible.effectiveAt), await at('2020-01-01')];
+    expect([between.status, before.status]).toEqual([409, 409]);
+    for (const { text } of [between, before]) expect(text).not.toContain(last.effectiveAt);
+    expect(before.body.reasons[0].message).toContain(visible.effectiveAt);
+    expect(between.body.reasons[0].message).toBe(
+      "La date d'effet ne doit pas être antérieure à celle d'un fait déjà enregistré.",
+    );
   });
 });
 

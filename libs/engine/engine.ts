@@ -17,6 +17,7 @@ import {
   Sealed,
   type Situation,
   summaryOf,
+  toldDates,
   toldReasons,
   UUID,
   waitsFor,
@@ -301,7 +302,12 @@ export class Engine {
         return redacted.accepted ? [] : redacted.reasons;
       };
       const reader = { author: fact.actor, roles: seeing, today: now.today };
-      throw new Refused(before.workflow, proposal.fact, state, refusal(before, reader, reasons, withoutRecord));
+      throw new Refused(
+        before.workflow,
+        proposal.fact,
+        state,
+        refusal(before, reader, fact.effectiveAt, reasons, withoutRecord),
+      );
     }
     const event = await asEvent(this.parts, before, fact, decision, proposing);
     const { position } = await this.#append(before, event);
@@ -371,19 +377,20 @@ export class Engine {
 function refusal(
   dossier: Dossier,
   reader: Omit<Reader, 'hidden'>,
+  effectiveAt: CalendarDate,
   reasons: readonly BrokenRule[],
   withoutRecord: () => readonly BrokenRule[],
 ): Sealed<Refusal, Refusal> {
   const { id, workflow, situation } = dossier;
   const seeing = reader.roles;
-  const telling = (told: readonly BrokenRule[], hidden: ReadonlySet<string>): Refusal => ({
-    reasons: toldReasons(workflow, told, hidden),
+  const telling = (told: readonly BrokenRule[], hidden: ReadonlySet<string>, by = seeing): Refusal => ({
+    reasons: toldDates(situation, toldReasons(workflow, told, hidden), effectiveAt, by),
     possible: possible(situation, { ...reader, hidden }),
   });
   const told = telling(reasons, hiddenMembers(workflow, seeing));
   const revisions = confidentialRevisions(dossier, seeing, 'history');
   if (revisions.length === 0) return new Sealed(told, null, () => told);
-  const redacted = () => telling(withoutRecord(), confidentialMembers(workflow));
+  const redacted = () => telling(withoutRecord(), confidentialMembers(workflow), []);
   const isSame = () => JSON.stringify(told) === JSON.stringify(redacted());
   return new Sealed(told, () => (isSame() ? null : { what: 'facts', dossier: id, seeing, revisions }), redacted);
 }

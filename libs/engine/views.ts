@@ -81,22 +81,27 @@ export async function factViews(
   return events.map((event) =>
     isWithheld(event)
       ? { revision: event.envelope.revision, hash: event.hash, withheld: true }
-      : factView(event, disclosed),
+      : factView(event, disclosed, isParty(dossier, seeing)),
   );
 }
 
-function factView(event: StoredEvent, disclosed: Disclosed): FactView {
+function factView(event: StoredEvent, disclosed: Disclosed, toParty: boolean): FactView {
   const { envelope, hash, data, position } = event;
   const { id, type, revision, effectiveAt, recordedAt, actor, onBehalfOf } = envelope;
   const kept = event.salt === undefined ? disclosed.payload(id) : { data };
   const meta = {
-    ...recorded(envelope),
+    ...recorded(envelope, toParty),
     actor: personView(disclosed, actor, actor) as PersonView & { iss: string; sub: string },
     ...(onBehalfOf ? { onBehalfOf: personView(disclosed, onBehalfOf, behalfPerson(onBehalfOf)) } : {}),
     hash,
     ...(kept === null ? { erased: true } : kept === undefined ? { unavailable: true } : {}),
   };
   return { id, type, revision, position: String(position), effectiveAt, recordedAt, data: kept?.data ?? {}, meta };
+}
+
+/** Whether one sees a dossier only as its party. */
+function isParty({ workflow }: Dossier, seeing: readonly string[]): boolean {
+  return seeing.every((role) => workflow.roles[role]?.sees === 'own');
 }
 
 /** Whether a fact of a dossier is withheld from one who sees by these roles: a correction is as visible as what it corrects. */
@@ -155,8 +160,10 @@ const RECORDED = [
   'previousHash',
 ] as const satisfies readonly (keyof Envelope)[];
 
-function recorded(envelope: Envelope): Record<string, unknown> {
+function recorded(envelope: Envelope, toParty: boolean): Record<string, unknown> {
   const shown: Record<string, unknown> = {};
-  for (const member of RECORDED) if (envelope[member] !== undefined) shown[member] = envelope[member];
+  // What was looked up is of other dossiers, which a party may have nothing to do with.
+  for (const member of RECORDED)
+    if (envelope[member] !== undefined && !(toParty && member === 'lookups')) shown[member] = envelope[member];
   return shown;
 }

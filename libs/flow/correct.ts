@@ -249,6 +249,8 @@ function noLonger(
 ): NoLonger {
   if (untold(fact.id)) return { why: [] };
   // What a rule asks is no reason why it fails: one who may not know is told that there is one.
-  const why = toldReasons(workflow, reasons, hidden).filter((told, index) => told === reasons[index]);
+  // Nor are they told a date, which may be that of a fact that they do not see.
+  const isTold = ({ rule }: BrokenRule) => hidden.size === 0 || rule !== DATE_RULES.order.rule;
+  const why = toldReasons(workflow, reasons, hidden).filter((told, index) => told === reasons[index] && isTold(told));
   return { fact: nameFact(workflow, fact, revision), why };
 }

@@ -5,6 +5,7 @@ import type { CalendarDate } from './dates.ts';
 import { expectationsNow } from './expected.ts';
 import type { Fact } from './fact.ts';
 import { crossing, fold, type PastFact, type Situation } from './situation.ts';
+import { visibleSince } from './visibility.ts';
 import type { Candidate, Failing, Happening, Rule, StateSpec, Workflow } from './workflow.ts';
 
 /** The answer to a proposal: accepted, with the situation after it; or refused, with every rule that failed. */
@@ -96,6 +97,23 @@ export function toldReasons(
     const { field } = reason;
     return { rule: reason.rule, message: rule.asks, ...(field === undefined ? {} : { field }) };
   });
+}
+
+/**
+ * Reasons as they may be told to one who sees by these roles: the date that a proposal of `effectiveAt` is too early for is
+ * that of a fact that they see, or is not told.
+ */
+export function toldDates(
+  situation: Situation,
+  reasons: readonly BrokenRule[],
+  effectiveAt: CalendarDate,
+  seeing: readonly string[],
+): BrokenRule[] {
+  const { order } = DATE_RULES;
+  const since = visibleSince(situation, seeing);
+  if (since === situation.since) return [...reasons];
+  const message = since !== null && effectiveAt < since ? order.fails(effectiveAt, since) : order.asks;
+  return reasons.map((reason) => (reason.rule === order.rule ? { ...reason, message } : reason));
 }
 
 function unexpected({ state }: Situation, fact: Fact): BrokenRule {
@@ -197,7 +215,7 @@ function verdict(situation: Situation, rule: Rule, event: Happening, reader: Rea
   if (readsHidden(rule, reader.hidden) || needs.includes('payload') || needs.includes('lookup')) return null;
   const today = [situation, ...(situation.shadows ?? [])].every((each) => holds(each, rule, event));
   if (!needs.includes('date')) return today;
-  const earliest = { ...event, effectiveAt: situation.since ?? event.effectiveAt };
+  const earliest = { ...event, effectiveAt: visibleSince(situation, reader.roles) ?? event.effectiveAt };
   return holds(situation, rule, earliest) === today ? today : null;
 }
 

@@ -27,6 +27,8 @@ export type Situation = {
   revision: number;
   /** Latest effective date among the facts that are not free. */
   since: CalendarDate | null;
+  /** The same among those that are withheld from the same roles, by these roles. */
+  sinceOf: Readonly<Record<string, CalendarDate>>;
   crossed: readonly Crossing[];
   /** The last decision that stands: it rests on everything before it that is not free. */
   decided: Decided | null;
@@ -69,6 +71,7 @@ export function beginning(workflow: Workflow): Situation {
       state,
       revision: -1,
       since: null,
+      sinceOf: {},
       crossed: [],
       decided: null,
       summary: {},
@@ -112,6 +115,7 @@ export function fold(situation: Situation, past: PastFact): Situation {
     state,
     revision: situation.revision + 1,
     since: fact.free || (situation.since !== null && situation.since > effectiveAt) ? situation.since : effectiveAt,
+    sinceOf: fact.free ? situation.sinceOf : withDate(situation.sinceOf, fact, effectiveAt),
     crossed: jalon ? [...situation.crossed, { jalon, effectiveAt, recordedAt }] : situation.crossed,
     decided: decides ? { id, type, effectiveAt } : situation.decided,
     summary: fact.summary ? { ...situation.summary, ...summaryOf(fact, past.data) } : situation.summary,
@@ -157,6 +161,12 @@ export function summaryOf(fact: Pick<Fact, 'summary'>, data: unknown): Record<st
     if (typeof value === 'string') columns[column] = value;
   }
   return columns;
+}
+
+function withDate(dates: Situation['sinceOf'], { withheldFrom = [] }: Fact, date: CalendarDate): Situation['sinceOf'] {
+  const from = withheldFrom.join();
+  const known = dates[from];
+  return known !== undefined && known >= date ? dates : { ...dates, [from]: date };
 }
 
 function withSalt(salts: Situation['salts'], members: readonly string[], salt: string): Situation['salts'] {

@@ -1,3 +1,4 @@
+import type { CalendarDate } from './dates.ts';
 import type { Fact } from './fact.ts';
 import type { Situation } from './situation.ts';
 import { isSameParty } from './texts.ts';
@@ -26,6 +27,16 @@ export function receivingRoles(workflow: Workflow, viewer: Viewer, summary: Situ
 /** Whether a fact is withheld from one who sees the dossier by these roles: every one of them is named. */
 export function isWithheld(fact: Pick<Fact, 'withheldFrom'>, seeing: readonly string[]): boolean {
   return fact.withheldFrom !== undefined && seeing.every((role) => fact.withheldFrom?.includes(role));
+}
+
+/** The latest effective date among the facts that are not free, of those that one who sees by these roles may see. */
+export function visibleSince({ sinceOf }: Situation, seeing: readonly string[]): CalendarDate | null {
+  let since: CalendarDate | null = null;
+  for (const [from, date] of Object.entries(sinceOf)) {
+    const isShown = from === '' || !isWithheld({ withheldFrom: from.split(',') }, seeing);
+    if (isShown && (since === null || date > since)) since = date;
+  }
+  return since;
 }
 
 const hiddenByRoles = new WeakMap<Workflow, Map<string, ReadonlySet<string>>>();

@@ -270,7 +270,10 @@ export function defineWorkflow(spec: WorkflowSpec): Workflow {
     const fault = uncorrectable(spec, fact);
     if (fault) fail(fault);
   }
-  return { ...spec, facts, keyed: new Set(spec.keyed), withheldMembers, states, correctionsPerFact };
+  // Callers name roles: what every object has (« constructor ») is none.
+  const roles = ownOnly(spec.roles);
+  const parties = ownOnly(spec.parties);
+  return { ...spec, roles, parties, facts, keyed: new Set(spec.keyed), withheldMembers, states, correctionsPerFact };
 }
 
 /** How often the organisation of a party may correct one fact, unless the procedure says otherwise. */
@@ -294,6 +297,11 @@ function uncorrectable({ roles, parties }: WorkflowSpec, fact: Fact): string | u
   if (Object.keys(summary).some((column) => naming.includes(column)) && officials(false).length === 0)
     return `nobody but a party could correct ${type}, which says who the parties are`;
   return undefined;
+}
+
+/** The same members on an object that has no others, not even those of every object. */
+function ownOnly<T extends object>(members: T): T {
+  return Object.assign(Object.create(null), members);
 }
 
 function actionName(action: unknown): string | undefined {
