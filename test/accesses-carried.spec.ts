@@ -2,6 +2,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { recordFirstKey } from '../apps/api/keys.ts';
 import { peek, tamper } from './office.ts';
 import { lead, parties, propose, type Tokens } from './parties.ts';
 import { type Running, run } from './running.ts';
@@ -96,6 +97,22 @@ test('who reads a folder by the command line is recorded: by the server that run
   tokens = await parties(server);
   expect(await operations(server, tokens.auditeur)).toEqual([...read, ...read, 'jalon verify ']);
 }, 60_000);
+
+test('the first key that is made is recorded with the next access, and nothing before', async () => {
+  const own = await run();
+  try {
+    void recordFirstKey(own.product);
+    const theirs = await parties(own);
+    await lead(own, theirs, upTo('candidature.accuse-emis'));
+    await own.call(null, 'GET', '/api/checkpoints/latest');
+    const { body } = await own.call(null, 'GET', '/api/keys');
+    expect(String(await own.product.journal.tip())).toBe('2');
+    const [key] = await accesses(own, theirs.auditeur);
+    expect(key).toMatchObject({ type: 'acces.cle-creee', data: { cle: body.keys[0].kid } });
+  } finally {
+    await own.stop();
+  }
+});
 
 test('exports and new keys are recorded; an export carries the log, and it verifies where it is imported', async () => {
   expect(await jalon(old, 'keys', 'rotate')).toMatchObject({ code: 0 });

@@ -109,6 +109,7 @@ export class Accesses {
   /** Erasures asked for, by the fact that they are about, as far as the log was read for them. */
   readonly #erasures = { events: new Map<string, StoredEvent>(), until: null as bigint | null };
   readonly #refusedTokens: RefusedTokens;
+  readonly #owed: LogRecord[] = [];
   readonly #recent = new LRUCache<string, Promise<void>>({ max: SAME_HELD, ttl: SAME_MS });
   readonly #answers = new LRUCache<string, Standing>({ max: SAME_HELD, ttl: SAME_MS });
 
@@ -236,11 +237,29 @@ export class Accesses {
 
   /** Records an act that is none of the two. @throws JournalUnavailable: then it must not be done */
   async record(type: AccessType, actor: LogRecord['actor'], data: AccessData, request?: string): Promise<void> {
+    await this.#settle();
     await this.#log.record({ type, actor, data, correlationId: request ?? this.parts.entropy.uuid() });
+  }
+
+  /** What happened by itself is recorded before the next access is, or before the log is read: nothing may wait for it. */
+  owe(type: AccessType, actor: LogRecord['actor'], data: AccessData): void {
+    this.#owed.push({ type, actor, data, correlationId: this.parts.entropy.uuid() });
+  }
+
+  async #settle(): Promise<void> {
+    for (let owed = this.#owed.shift(); owed; owed = this.#owed.shift()) {
+      try {
+        await this.#log.record(owed);
+      } catch (fault) {
+        this.#owed.unshift(owed);
+        throw fault;
+      }
+    }
   }
 
   /** A page of the log. @throws ProblemRaised 400 for a cursor that it did not give; JournalUnavailable */
   async page({ dossier, from = '', to = '9999-12-31', cursor, limit }: AccessQuery): Promise<AccessPage> {
+    await this.#settle();
     const streams = await this.#streams();
     const place = cursor === undefined ? { month: from.slice(0, 7), next: {} } : placeOf(cursor);
     const months = [...new Set(streams.map(monthOf))].sort();

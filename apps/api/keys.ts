@@ -13,11 +13,14 @@ export async function rotateKey(proving: Proving): Promise<string> {
   return `La clé ${key.id} signe désormais ; les précédentes vérifient toujours ce qu'elles ont signé.\n${await listKeys(proving)}`;
 }
 
-/** The log of accesses knows of the log's first key, which is made here as soon as there is something to sign. */
+/**
+ * The log of accesses knows of the log's first key, which is made here as soon as there is something to sign: not at once,
+ * since an import that was interrupted may go on only in a log that holds nothing else.
+ */
 export async function recordFirstKey({ proving, accesses, node }: Pick<Product, 'proving' | 'accesses' | 'node'>) {
   const key = await proving.keys.firstMade;
   const actor = { iss: 'urn:jalon:noeud', sub: node, role: 'systeme' };
-  await accesses.record('acces.cle-creee', actor, { operation: 'premier point de contrôle', cle: key });
+  accesses.owe('acces.cle-creee', actor, { operation: 'premier point de contrôle', cle: key });
 }
 
 function line(key: StoredKey): string {
