@@ -318,9 +318,10 @@ export class ProofStore {
     this.#size = -1;
     await this.database.run((whole) =>
       whole.transaction().execute(async (db) => {
-        await db.deleteFrom('entries').where('leaf', '>=', size).execute();
         const at = position === null ? null : String(position);
+        // First, here and below: whoever appends at the same moment is waited for, so that what it wrote is seen.
         await db.updateTable('log').set({ size, position: at }).execute();
+        await db.deleteFrom('entries').where('leaf', '>=', size).execute();
       }),
     );
   }
@@ -334,13 +335,13 @@ export class ProofStore {
     await this.database.run((whole) =>
       whole.transaction().execute(async (db) => {
         const { origin: old } = await db.selectFrom('log').select('origin').executeTakeFirstOrThrow();
+        await db.updateTable('log').set({ origin, size: 0, position: null, wanted: null }).execute();
         for (const row of await db.selectFrom('checkpoints').selectAll().execute())
           await db
             .insertInto('closed')
             .values({ origin: old, size: row.size, note: row.note, cut_at: row.cut_at })
             .execute();
         for (const table of ['checkpoints', 'tiles', 'entries'] as const) await db.deleteFrom(table).execute();
-        await db.updateTable('log').set({ origin, size: 0, position: null, wanted: null }).execute();
         await db.updateTable('keys').set({ until: at.toISOString() }).where('until', 'is', null).execute();
         for (const { id, name, publicKey, since } of keys)
           await db
@@ -363,9 +364,9 @@ export class ProofStore {
     this.#size = -1;
     await this.database.run((whole) =>
       whole.transaction().execute(async (db) => {
+        await db.updateTable('log').set({ size: 0, position: null }).execute();
         await db.deleteFrom('tiles').execute();
         await db.deleteFrom('entries').execute();
-        await db.updateTable('log').set({ size: 0, position: null }).execute();
       }),
     );
   }
