@@ -262,7 +262,7 @@ describe('Avec un serveur sur le même dossier', () => {
     const file = join(folder, 'exporté.jsonl');
     await seed(other, new Array<number>(130).fill(20), () => undefined);
     await jalon('--data', other, 'export', file);
-    const order = { command: 'import', file, elsewhere: false } as const;
+    const order = { command: 'import', file, elsewhere: false, partial: false } as const;
     const said: string[] = [];
     const killed = askServer(folder, order, (line) => {
       said.push(line);

@@ -21,8 +21,8 @@ export type Order =
   | { command: 'mend'; origin?: string }
   /** Something is about to be read past the server, which the log of accesses is told. */
   | { command: 'reading'; type: FolderReading; data: AccessData }
-  /** `elsewhere`: other stores than those of the server were named. */
-  | { command: 'import'; file: string; elsewhere: boolean };
+  /** `elsewhere`: other stores than those of the server were named; `partial`: also a file that says that facts are missing. */
+  | { command: 'import'; file: string; elsewhere: boolean; partial: boolean };
 
 /** What the log of accesses is told of who reads a data folder itself. */
 type FolderReading = 'acces.exporte' | 'acces.faits-lus' | 'acces.journal-verifie';
@@ -41,7 +41,7 @@ export async function perform(product: Product, order: Order, say: (progress: st
       throw new ImportRefused(
         'Un serveur tourne sur ce dossier : il importe dans ses propres entrepôts, sans --eventstore ni --database.',
       );
-    return importWhileServing(order.file, product, say);
+    return importWhileServing(order.file, product, say, order.partial);
   }
   if (order.command === 'keys') return order.act === 'rotate' ? rotated(product) : listKeys(product.proving);
   if (order.command === 'mend') return mend(product, order.origin);

@@ -25,11 +25,13 @@ export async function importFile(
   file: string,
   { journal, directory }: { journal: Journal; directory: Directory },
   say: (line: string) => void,
+  partial = false,
 ): Promise<string> {
   const lines = () => createInterface({ input: createReadStream(file), crlfDelay: Number.POSITIVE_INFINITY });
   const progress = (what: 'checked' | 'there', events: number) =>
     say(what === 'checked' ? `${events} faits vérifiés` : `${events} faits`);
-  const { events, persons, payloads } = await restore(lines, journal, directory, progress, find);
+  const { events, persons, payloads } = await restore(lines, journal, directory, { say: progress, find, partial });
+  if (events === 0) return 'Tout est déjà au journal, et davantage : rien n’a été écrit.';
   return `${events} faits, ${persons} personnes et ${payloads} contenus effaçables importés, relus et comparés.`;
 }
 
@@ -42,6 +44,7 @@ export async function importWhileServing(
   file: string,
   { journal, directory, engine, projector, soleWriter }: Product,
   say: (line: string) => void,
+  partial = false,
 ): Promise<string> {
   if (!soleWriter)
     throw new ImportRefused(
@@ -49,7 +52,7 @@ export async function importWhileServing(
     );
   const done = await journal.reserve('Un import est en cours.', async (reserved) => {
     try {
-      return await importFile(file, { journal: reserved, directory }, say);
+      return await importFile(file, { journal: reserved, directory }, say, partial);
     } finally {
       engine.reread(await reserved.tip());
     }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
-import type { ErasablePayload, NewEvent, Opening, Person } from '@jalon/journal';
+import type { ErasablePayload, Missing, NewEvent, Opening, Person } from '@jalon/journal';
 import { ArchiveRefused, saltedHash, sha256, vouched } from '@jalon/journal';
 import type { StreamSource } from '@jalon/proof';
 
@@ -10,6 +10,8 @@ export type ArchiveLines = {
   streams: Map<string, number[]>;
   payloads: Map<string, [from: number, length: number]>;
   persons: Person[];
+  /** What a partial archive says that it leaves out. */
+  missing: Missing[];
 };
 
 /** Three numbers for each event of a stream: from, length, rank. */
@@ -22,10 +24,10 @@ const NEWLINE = 10;
  * @throws ArchiveRefused when it is no archive, or cut short
  */
 export async function archiveLines(file: string, say: (facts: number) => void): Promise<ArchiveLines> {
-  const lines: ArchiveLines = { file, streams: new Map(), payloads: new Map(), persons: [] };
+  const lines: ArchiveLines = { file, streams: new Map(), payloads: new Map(), persons: [], missing: [] };
   const digest = createHash('sha256');
   let facts = 0;
-  let end: { events: number; digest: string } | undefined;
+  let end: Line['end'];
   for await (const { text, from, length } of linesOf(file)) {
     if (end) throw new ArchiveRefused('Something follows the end of the archive.');
     const line = parsed(text);
@@ -44,7 +46,7 @@ export async function archiveLines(file: string, say: (facts: number) => void): 
   }
   if (end?.events !== facts || end.digest !== digest.digest('hex'))
     throw new ArchiveRefused('The archive is cut short or was changed: its last line does not match what precedes.');
-  return lines;
+  return { ...lines, missing: end.missing ?? [] };
 }
 
 /** The streams of an archive, read from where their lines are. */
@@ -87,7 +89,7 @@ type Line = {
   person?: Person;
   payload?: ErasablePayload;
   event?: NewEvent;
-  end?: { events: number; digest: string };
+  end?: { events: number; digest: string; missing?: Missing[] };
 };
 
 function parsed(text: string): Line {

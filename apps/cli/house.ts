@@ -19,10 +19,15 @@ export type House = { folder: string; eventStore?: string; database?: string };
  * Writes an exported file into an empty log; after an interruption, again to go on. The log is read back and compared.
  * @throws JournalRefused, ArchiveRefused, DirectoryTaken
  */
-export async function importFrom(file: string, house: House, say: (line: string) => void): Promise<string> {
+export async function importFrom(
+  file: string,
+  house: House,
+  say: (line: string) => void,
+  partial = false,
+): Promise<string> {
   const opened = await openForWriting(house);
   try {
-    return await importFile(file, opened, say);
+    return await importFile(file, opened, say, partial);
   } finally {
     await opened.close();
   }

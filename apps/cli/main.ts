@@ -240,7 +240,10 @@ program
   .argument('<fichier>', 'fichier à écrire (JSON, une ligne par fait)')
   .option('--eventstore <url>', IN_EVENTSTORE)
   .option('--database <url>', IN_DATABASE)
-  .action(async (file: string, options: Stores) => print(await exportTo(file, house(options), say)));
+  .option('--partial', 'd’un journal endommagé, écrit ce qui tient et dit dans le fichier ce qui manque')
+  .action(async (file: string, options: Stores & { partial?: true }) =>
+    print(await exportTo(file, house(options), say, options.partial)),
+  );
 
 program
   .command('import')
@@ -250,10 +253,11 @@ program
   .argument('<fichier>', 'fichier exporté')
   .option('--eventstore <url>', IN_EVENTSTORE)
   .option('--database <url>', IN_DATABASE)
-  .action(async (file: string, options: Stores) => {
+  .option('--partial', 'prend aussi un fichier qui dit que des faits y manquent')
+  .action(async (file: string, options: Stores & { partial?: true }) => {
     const elsewhere = (options.eventstore ?? options.database) !== undefined;
-    const order: Order = { command: 'import', file: resolve(file), elsewhere };
-    print((await askServer(folder(), order, say)) ?? (await importFrom(file, house(options), say)));
+    const order: Order = { command: 'import', file: resolve(file), elsewhere, partial: options.partial === true };
+    print((await askServer(folder(), order, say)) ?? (await importFrom(file, house(options), say, options.partial)));
   });
 
 program

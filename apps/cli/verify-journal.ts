@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { integrityFaults } from '@jalon/journal';
+import { integrityFaults, type Missing } from '@jalon/journal';
 import { compareReadModels } from '@jalon/projections';
 import {
   HeadFile,
@@ -74,7 +74,8 @@ export async function verifyWhole({ house, archive, ...options }: JournalOptions
       const report = await verifyJournal({ streams: names, lanes, kept, gapless, now, say: progress });
       // What stands on a journal that is at fault differs from it, rightly or not.
       const standing = archive === undefined && report.ok ? await standingFaults(house, say) : [];
-      const whole = [...own.faults, ...report.whole, ...standing];
+      const leftOut = 'archive' in where ? where.archive.missing.map(saysMissing) : [];
+      const whole = [...own.faults, ...leftOut, ...report.whole, ...standing];
       const all = { ...report, whole, ok: report.ok && whole.length === 0 };
       return { ok: all.ok, lines: linesOf(all, house), report: all };
     } finally {
@@ -83,6 +84,10 @@ export async function verifyWhole({ house, archive, ...options }: JournalOptions
   } finally {
     await own.close();
   }
+}
+
+function saysMissing({ stream, revision, says }: Missing): string {
+  return `le fichier est partiel : ${stream} s'y arrête avant le fait ${revision} (${says})`;
 }
 
 /** What is kept of the order of a log's facts, and what is wrong with it already. */

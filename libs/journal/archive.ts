@@ -16,7 +16,23 @@ type Line =
   | { person: Person }
   | { payload: ErasablePayload }
   | { event: NewEvent }
-  | { end: { events: number; digest: string } };
+  | { end: End };
+
+/** The last line: how much precedes it, and what had to be left out of a partial archive. */
+type End = { events: number; digest: string; missing?: Missing[] };
+
+/** From which revision on the events of a stream are missing, since one does not hold, and why. */
+export type Missing = { stream: string; revision: number; says: string };
+
+/** How an archive is written. */
+export type Archiving = {
+  say?: (events: number) => void;
+  /** By which it is known whose payload may be absent. */
+  find?: FindWorkflow;
+  /** Leaves out what does not hold, and all that follows it in its stream, and says so; otherwise that is refused. */
+  partial?: boolean;
+  onMissing?: (missing: Missing) => void;
+};
 
 /** The file is no archive, is cut short, or holds an event that its chain does not; or the log holds something else. */
 export class ArchiveRefused extends Error {
@@ -28,28 +44,42 @@ export type Moved = { events: number; persons: number; payloads: number };
 
 /**
  * A whole log (every stream) and its directory as lines of canonical JSON, in the order in which they are to be written
- * elsewhere: the same log gives the same text, whatever store it lies in.
+ * elsewhere: the same log gives the same text, whatever store it lies in. Each event is checked as who reads it will.
  * What is appended meanwhile is left out: the archive ends at the tip as of its start.
- * @throws ArchiveRefused at an event that is not what was recorded
+ * @throws ArchiveRefused at an event that is not what was recorded, or whose predecessor is not there
  */
 export async function* archiveOf(
   journal: JournalReader,
   directory: DirectoryReader,
-  say: (events: number) => void = () => undefined,
+  { say = () => undefined, find = NONE, partial = false, onMissing = () => undefined }: Archiving = {},
 ): AsyncGenerator<string> {
   const tip = await journal.tip();
   const line = (content: Line) => `${canonicalJson(content)}\n`;
   yield line({ archive: ARCHIVE });
+  const check = new EventCheck(find);
+  const missing: Missing[] = [];
+  const leaveOut = (found: Missing) => {
+    if (!partial) throw refused(found, ' « jalon export --partial » writes all that holds.');
+    missing.push(found);
+    onMissing(found);
+  };
   // After the tip: a fact's person and payload are in the directory before the fact is in the log.
   for await (const person of directory.persons()) yield line({ person });
-  for await (const payload of directory.payloads()) yield line({ payload });
+  for await (const payload of directory.payloads()) {
+    check.holds(payload);
+    yield line({ payload });
+  }
   const digest = createHash('sha256');
   let events = 0;
   for await (const page of tip === null ? [] : journal.readAll(null)) {
     for (const { position, fault, ...event } of page) {
-      if (position > (tip as bigint)) continue;
       const { stream, revision } = event.envelope;
-      if (fault !== undefined) throw new ArchiveRefused(`Event ${revision} of ${stream} does not hold: ${fault}.`);
+      if (position > (tip as bigint) || missing.some((other) => other.stream === stream)) continue;
+      const says = fault ?? check.faultOf(event);
+      if (says !== null) {
+        leaveOut({ stream, revision, says });
+        continue;
+      }
       digest.update(event.hash);
       events += 1;
       yield line({ event });
@@ -57,11 +87,26 @@ export async function* archiveOf(
     say(events);
     if ((page.at(-1)?.position ?? 0n) >= (tip as bigint)) break;
   }
-  yield line({ end: { events, digest: digest.digest('hex') } });
+  const lost = check.lost();
+  if (lost !== null) leaveOut(lost);
+  yield line({ end: { events, digest: digest.digest('hex'), ...(missing.length > 0 ? { missing } : {}) } });
+}
+
+function refused({ stream, revision, says }: Missing, then = ''): ArchiveRefused {
+  return new ArchiveRefused(`Event ${revision} of ${stream} does not hold: ${says}.${then}`);
 }
 
 /** How procedures are found, by which it is known whose payload may be erased; none: nobody can tell. */
 const NONE: FindWorkflow = () => undefined;
+
+/** How an archive is read back. */
+export type RestoreOptions = {
+  say?: Restoring;
+  /** By which it is known whose payload may be absent. */
+  find?: FindWorkflow;
+  /** Also an archive that says itself that something is missing. */
+  partial?: boolean;
+};
 
 /** How far a restoration is: events of the archive that hold so far, then those that are in the log so far. */
 export type Restoring = (what: 'checked' | 'there', events: number) => void;
@@ -69,23 +114,25 @@ export type Restoring = (what: 'checked' | 'there', events: number) => void;
 /**
  * Writes an archive into a log and its directory, with ids, dates, order and hashes unchanged. `open` gives its lines each
  * time from the first: they are all checked, against their chains and against what the log holds, before anything is
- * written. After an interruption the same call goes on. At the end the log is read back and compared.
+ * written. After an interruption the same call goes on, and a log that holds all of it already, and more, is left as it is.
+ * At the end the log is read back and compared.
  * @throws ArchiveRefused, DirectoryTaken, and what the journal throws
  */
 export async function restore(
   open: () => AsyncIterable<string>,
   journal: Journal,
   directory: Directory,
-  say: Restoring = () => undefined,
-  find: FindWorkflow = NONE,
+  { say = () => undefined, find = NONE, partial = false }: RestoreOptions = {},
 ): Promise<Moved> {
-  const already = await assertBegins(
-    contents(open(), find, (events) => say('checked', events)),
+  const { already, isMore } = await assertBegins(
+    contents(open(), find, partial, (events) => say('checked', events)),
     journal,
   );
   const moved: Moved = { events: 0, persons: 0, payloads: 0 };
+  // What was erased since must not come back.
+  if (isMore) return moved;
   const digest = createHash('sha256');
-  for await (const line of contents(open(), find, (events) => say('there', events)))
+  for await (const line of contents(open(), find, partial, (events) => say('there', events)))
     if ('person' in line) {
       await carryPerson(line.person, directory);
       moved.persons += 1;
@@ -107,13 +154,13 @@ export async function restore(
 async function* contents(
   lines: AsyncIterable<string>,
   find: FindWorkflow,
+  partial: boolean,
   say: (events: number) => void,
 ): AsyncGenerator<Line> {
-  const tails = new Map<string, Link>();
-  const elsewhere = new Elsewhere(find);
+  const check = new EventCheck(find);
   const digest = createHash('sha256');
   let events = 0;
-  let end: { events: number; digest: string } | undefined;
+  let end: End | undefined;
   let first = true;
   for await (const text of lines) {
     if (text === '') continue;
@@ -123,28 +170,32 @@ async function* contents(
     first = false;
     if (end) throw new ArchiveRefused('Something follows the end of the archive.');
     if ('event' in line) {
-      const { hash, envelope } = line.event;
-      const { stream, revision, recordedAt } = envelope;
-      const fault = chainFault(line.event, tails.get(stream) ?? null) ?? elsewhere.faultOf(line.event);
-      if (fault) throw new ArchiveRefused(`Event ${revision} of ${stream} does not hold: ${fault}.`);
-      tails.set(stream, { hash, envelope: { revision, recordedAt } });
-      digest.update(hash);
+      const { stream, revision } = line.event.envelope;
+      const says = check.faultOf(line.event);
+      if (says !== null) throw refused({ stream, revision, says });
+      digest.update(line.event.hash);
       events += 1;
       if (events % 1_000 === 0) say(events);
-    } else if ('payload' in line) elsewhere.holds(line.payload);
+    } else if ('payload' in line) check.holds(line.payload);
     else if ('end' in line) end = line.end;
     yield line;
   }
   if (!end || end.events !== events || end.digest !== digest.digest('hex'))
     throw new ArchiveRefused('The archive is cut short or was changed: its last line does not match what precedes.');
-  const lost = elsewhere.lost();
-  if (lost !== null) throw new ArchiveRefused(`${lost} has lost its payload, and nobody asked that it be erased.`);
+  const [missing] = end.missing ?? [];
+  if (missing && !partial)
+    throw new ArchiveRefused(
+      `The archive is partial: ${end.missing?.length} streams end early, ${missing.stream} before revision ${missing.revision}. « jalon import --partial » takes it nevertheless.`,
+    );
+  const lost = check.lost();
+  if (lost !== null && !partial) throw refused(lost);
 }
 
-/** Payloads that do not lie beside their envelopes: those in the archive, and those that somebody asked to be destroyed. */
-class Elsewhere {
+/** Checks events one after the other: chains, and payloads that do not lie beside their envelopes. */
+class EventCheck {
+  readonly #tails = new Map<string, Link>();
   readonly #hashes = new Map<string, string>();
-  readonly #absent = new Map<string, string>();
+  readonly #absent = new Map<string, Omit<Missing, 'says'>>();
   readonly #asked = new Set<string>();
   readonly #erasables: Erasables;
 
@@ -156,42 +207,56 @@ class Elsewhere {
     this.#hashes.set(id, dataHash(salt, data));
   }
 
+  /** What is wrong with the next event; null: nothing, and the one after it may follow. */
+  faultOf(event: NewEvent): string | null {
+    const { stream, revision, recordedAt } = event.envelope;
+    const fault = chainFault(event, this.#tails.get(stream) ?? null) ?? this.#payloadFault(event);
+    if (fault === null) this.#tails.set(stream, { hash: event.hash, envelope: { revision, recordedAt } });
+    return fault;
+  }
+
   /** What is wrong with where the payload of the next event lies, or with the payload; null: nothing. */
-  faultOf({ envelope, data, salt }: NewEvent): string | null {
+  #payloadFault({ envelope, data, salt }: NewEvent): string | null {
     const { id, stream, revision, type, dataHash: recorded } = envelope;
     const isErasable = this.#erasables.next(envelope);
     if (type === ERASURE_ASKED && typeof data.fait === 'string') this.#asked.add(data.fait);
     if (salt !== undefined) return isErasable ? 'a payload that can be erased lies in the log itself' : null;
     if (isErasable === false) return 'its payload and salt are gone, and cannot have been erased';
     const held = this.#hashes.get(id);
-    if (held === undefined) this.#absent.set(id, `Event ${revision} of ${stream}`);
+    if (held === undefined) this.#absent.set(id, { stream, revision });
     return held === undefined || held === recorded ? null : 'the payload does not have the recorded hash';
   }
 
   /** The first event whose payload is not there though nobody asked that it be destroyed. */
-  lost(): string | null {
-    for (const [id, event] of this.#absent) if (!this.#asked.has(id)) return event;
+  lost(): Missing | null {
+    for (const [id, event] of this.#absent)
+      if (!this.#asked.has(id)) return { ...event, says: 'its payload is gone, and nobody asked that it be erased' };
     return null;
   }
 }
 
 /**
- * How many events of an archive the log holds already: none, or those that an interrupted restoration left.
+ * How many events of an archive the log holds already: none, those that an interrupted restoration left, or all of them,
+ * and whether it holds more.
  * @throws ArchiveRefused when it holds anything else
  */
-async function assertBegins(lines: AsyncIterable<Line>, journal: JournalReader): Promise<number> {
+async function assertBegins(
+  lines: AsyncIterable<Line>,
+  journal: JournalReader,
+): Promise<{ already: number; isMore: boolean }> {
   const there = eventsOf(journal);
-  let already = 0;
+  let [already, events] = [0, 0];
   for await (const line of lines) {
     if (!('event' in line)) continue;
+    events += 1;
     const stored = await there.next();
     if (stored.done) continue;
     if (stored.value.hash !== line.event.hash) throw taken(stored.value.envelope);
     already += 1;
   }
   const more = await there.next();
-  if (!more.done) throw taken(more.value.envelope);
-  return already;
+  if (!more.done && events === 0) throw taken(more.value.envelope);
+  return { already, isMore: !more.done };
 }
 
 function taken({ stream, revision }: NewEvent['envelope']): ArchiveRefused {
