@@ -8,6 +8,7 @@ import {
   type PublishedWorkflow,
   Reading,
   type RecordedFact,
+  type Replay,
   type Situation,
   WorkflowUnknown,
   workflowAfter,
@@ -107,27 +108,28 @@ export class Dossiers {
   /** How workflows are found by name and version. */
   readonly find: FindWorkflow = (name, version) => this.catalogue.find(name, version);
 
-  /** The dossier after one more stored fact. A correction makes its whole history read anew. @throws HistoryUnreadable */
-  async follow(dossier: Dossier, event: StoredEvent): Promise<Dossier> {
-    if (!isBesideTheMachine(event.envelope.type)) return follow(dossier, event);
-    const reading = await this.#reread(dossier.id, event);
-    return checked(dossier, reading, event);
-  }
-
   /** A dossier before its first fact. @throws HistoryUnreadable when this build does not have its workflow */
   begin(id: string, first: StoredEvent): Dossier {
     const workflow = readably(id, first, () => workflowAfter(recordedFact(id, first), this.find));
     return blank(id, workflow);
   }
 
+  /**
+   * The dossier brought up to date from the journal. A correction makes the whole history read otherwise: that is done
+   * once, with all of them known, however many there are.
+   */
   async #read(id: string, held: Dossier | null, to?: number): Promise<Dossier | null> {
     const range = { from: held ? held.situation.revision + 1 : 0, ...(to === undefined ? {} : { to }) };
     let dossier = held;
     let tail: StoredEvent | undefined;
+    let isCorrected = false;
     for await (const event of this.events(id, range)) {
-      dossier = await this.follow(dossier ?? this.begin(id, event), event);
+      dossier ??= this.begin(id, event);
+      isCorrected ||= isBesideTheMachine(event.envelope.type);
+      dossier = isCorrected ? this.#noted(dossier, event) : follow(dossier, event);
       tail = event;
     }
+    if (isCorrected && dossier && tail) dossier = await this.#reread(dossier, tail);
     if (dossier && tail && situationHash(dossier.situation) !== tail.envelope.stateHash)
       throw new HistoryUnreadable(
         `The history of dossier ${id} does not lead to the state recorded at revision ${tail.envelope.revision}.`,
@@ -135,16 +137,36 @@ export class Dossiers {
     return dossier;
   }
 
+  /** The dossier with a fact known to be there, while where that led is still to be read. @throws HistoryUnreadable */
+  #noted(dossier: Dossier, event: StoredEvent): Dossier {
+    const fact = recordedFact(dossier.id, event);
+    const workflow = readably(dossier.id, event, () => {
+      const pinned = workflowAfter(fact, this.find);
+      if (pinned !== dossier.workflow && !isBesideTheMachine(fact.type)) throw new WorkflowUnknown(fact.workflow);
+      return pinned;
+    });
+    assertErasable(dossier, workflow, event);
+    return { ...after(dossier, dossier.situation, event), workflow };
+  }
+
   /** Reads a history twice rather than holding it: once for what its corrections say, once to fold it. */
-  async #reread(id: string, last: StoredEvent): Promise<Situation> {
+  async #reread(dossier: Dossier, last: StoredEvent): Promise<Dossier> {
+    const { id } = dossier;
     const range = { to: last.envelope.revision };
     const corrections: RecordedFact[] = [];
-    for await (const event of this.events(id, range))
+    let corrected = -1;
+    for await (const event of this.events(id, range)) {
+      if (isBesideTheMachine(event.envelope.type)) corrected = event.envelope.revision;
       if (event.envelope.target !== undefined) corrections.push(recordedFact(id, event));
+    }
     const workflow = readably(id, last, () => workflowAfter(recordedFact(id, last), this.find));
     const reading = new Reading(workflow, correctionsOf(corrections), false);
-    for await (const event of this.events(id, range)) readably(id, event, () => reading.take(recordedFact(id, event)));
-    return reading.situation;
+    for await (const event of this.events(id, range)) {
+      readably(id, event, () => reading.take(recordedFact(id, event)));
+      // What stood before the last correction stood by what was known then.
+      if (event.envelope.revision >= corrected) assertReached(id, reading.situation, event);
+    }
+    return { ...dossier, workflow, situation: reading.situation };
   }
 }
 
@@ -166,14 +188,24 @@ export function follow(dossier: Dossier, event: StoredEvent): Dossier {
   return checked(dossier, readably(dossier.id, event, next), event);
 }
 
+/** The dossier after a stored fact that a replay took. @throws HistoryUnreadable */
+export function replayed(dossier: Dossier, replay: Replay, event: StoredEvent): Dossier {
+  const next = () => replay.next(recordedFact(dossier.id, event));
+  return checked(dossier, readably(dossier.id, event, next), event);
+}
+
 function checked(dossier: Dossier, situation: Situation, event: StoredEvent): Dossier {
-  const { envelope } = event;
   assertErasable(dossier, situation.workflow, event);
-  if (situation.state.state !== envelope.to || situation.revision !== envelope.revision)
-    throw new HistoryUnreadable(
-      `Fact ${envelope.revision} (${envelope.type}) of dossier ${dossier.id} leads to ${situation.state.state}, not to ${envelope.to} as recorded.`,
-    );
+  assertReached(dossier.id, situation, event);
   return after(dossier, situation, event);
+}
+
+/** @throws HistoryUnreadable when a fact leads elsewhere than recorded */
+function assertReached(id: string, situation: Situation, { envelope }: StoredEvent): void {
+  if (situation.state.state === envelope.to && situation.revision === envelope.revision) return;
+  throw new HistoryUnreadable(
+    `Fact ${envelope.revision} (${envelope.type}) of dossier ${id} leads to ${situation.state.state}, not to ${envelope.to} as recorded.`,
+  );
 }
 
 /** Only what is declared erasable, or corrects what is, may have its payload elsewhere. @throws HistoryUnreadable */

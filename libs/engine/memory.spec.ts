@@ -1,9 +1,9 @@
-import { Catalogue } from '@jalon/flow';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { demande } from '../../test/demande.ts';
+import { Catalogue, type PublishedWorkflow } from '@jalon/flow';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { DEMANDES, demande } from '../../test/demande.ts';
 import { avis, note, Office, PEOPLE, piece, tamper } from '../../test/office.ts';
 import { UNRECORDED, unsealed } from '../../test/unsealed.ts';
-import { type EngineParts, HistoryUnreadable, streamOf } from './index.ts';
+import { type Engine, type EngineParts, HistoryUnreadable, streamOf } from './index.ts';
 
 const { demandeur, agent, chef } = PEOPLE;
 
@@ -47,6 +47,54 @@ describe('A memory of any size', () => {
     for (let i = 0; i < 40; i += 1) await office.advance(agent, id, piece(`p${i}`));
     expect(Object.keys((await unsealed(office.engine).show(agent, id)).context.pieces as object)).toHaveLength(40);
     expect((await office.stored(id)).map(({ envelope }) => envelope.revision)).toEqual([...Array(41).keys()]);
+  });
+});
+
+describe('A fact that was corrected many times', () => {
+  test('costs who reads or replays its dossier as many facts as there are, not their square', async () => {
+    office = await Office.open();
+    const id = await office.led(['agent', piece('plan')], ['agent', note('Vu.')]);
+    const [, received] = await office.stored(id);
+    const transition = jest.spyOn((DEMANDES.find('demande', 1) as PublishedWorkflow).machine, 'transition');
+
+    /** Facts read and folded by an engine without memory that is asked this. */
+    async function worked(ask: (engine: Engine) => Promise<unknown>): Promise<{ read: number; folded: number }> {
+      let read = 0;
+      const counting = Object.create(office.journal) as typeof office.journal;
+      counting.read = async function* (...asked) {
+        for await (const page of office.journal.read(...asked)) {
+          read += page.length;
+          yield page;
+        }
+      };
+      const engine = office.another({ journal: counting });
+      transition.mockClear();
+      await ask(engine);
+      return { read, folded: transition.mock.calls.length };
+    }
+
+    const load = (engine: Engine) => unsealed(engine).show(agent, id);
+    const replay = async (engine: Engine) => {
+      const loaded = await engine.disclose(agent, id);
+      let revision = -1;
+      for await (const step of await loaded.replay().open(UNRECORDED)) revision = step.revision;
+      expect(revision).toBe(loaded.revision);
+    };
+
+    const correction = { fait: received!.envelope.id, donnees: { piece: 'plan daté' }, motif: 'Erreur' };
+    const work: Record<string, { read: number; folded: number }>[] = [];
+    for (const corrections of [100, 100]) {
+      for (let i = 0; i < corrections; i += 1)
+        await office.advance(agent, id, { type: 'dossier.fait-rectifie', data: correction });
+      work.push({ load: await worked(load), replay: await worked(replay) });
+    }
+    transition.mockRestore();
+    const facts = 203;
+    const [half, whole] = work as [(typeof work)[number], (typeof work)[number]];
+    expect(whole.load!.read).toBeLessThanOrEqual(3 * facts);
+    expect(whole.load!.folded).toBe(half.load!.folded);
+    expect(whole.replay!.read).toBeLessThanOrEqual(4 * facts);
+    expect(whole.replay!.folded).toBeLessThan(2 * half.replay!.folded);
   });
 });
 

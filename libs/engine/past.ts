@@ -3,13 +3,14 @@ import {
   contextOf,
   hiddenMembers,
   type RecordedFact,
+  Replay,
   type Situation,
   situationAt,
   visibleContext,
 } from '@jalon/flow';
 import type { StoredEvent } from '@jalon/journal';
 import { createPatch, type Operation } from 'rfc6902';
-import { type Dossier, type Dossiers, situationHash } from './dossiers.ts';
+import { type Dossier, type Dossiers, replayed, situationHash } from './dossiers.ts';
 import { HistoryUnreadable, MomentNotFound } from './faults.ts';
 
 /**
@@ -108,17 +109,18 @@ function compared({ state, jalon, crossed, context }: PastView) {
 }
 
 /**
- * Replays a dossier fact by fact in the recorded reading: each stored fact with the dossier as it left it. The history is
- * never held: what a correction makes read anew is read from the journal again.
+ * Replays a dossier fact by fact in the recorded reading: each stored fact with the dossier as it left it. The journal is
+ * read once, whatever was corrected.
  * @throws HistoryUnreadable where it does not lead to what was recorded
  */
 export async function* replay(
   dossiers: Dossiers,
   id: string,
 ): AsyncGenerator<{ event: StoredEvent; dossier: Dossier }> {
+  const facts = new Replay(dossiers.find);
   let dossier: Dossier | undefined;
   for await (const event of dossiers.events(id)) {
-    dossier = await dossiers.follow(dossier ?? dossiers.begin(id, event), event);
+    dossier = replayed(dossier ?? dossiers.begin(id, event), facts, event);
     if (situationHash(dossier.situation) !== event.envelope.stateHash)
       throw new HistoryUnreadable(
         `Fact ${event.envelope.revision} (${event.envelope.type}) of dossier ${id} does not lead to the state recorded.`,

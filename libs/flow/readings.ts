@@ -78,6 +78,11 @@ export class Reading {
     return { ...this.#situation, revision, ...(shadows.length > 0 ? { shadows } : {}) };
   }
 
+  /** Passes over the facts beside the machine that follow, up to this revision: they change nothing themselves. */
+  passTo(revision: number): void {
+    this.#revision = revision;
+  }
+
   /**
    * Takes the next fact, unless as read it is effective after `by`.
    * @throws HistoryBroken when it is decided on again and refused, ReplayBroken when the machine does not accept it.
@@ -186,21 +191,37 @@ export function situationAt(history: readonly RecordedFact[], moment: Moment, fi
 
 /**
  * Replays a history fact by fact in the recorded reading: after each, where the dossier stood by what was known then. It
- * holds the facts it was given, as a correction makes the whole history read anew.
+ * holds the facts it was given: a correction has those read anew that the machine received, and nothing else.
  */
 export class Replay {
-  readonly #history: RecordedFact[] = [];
+  readonly #received: { fact: RecordedFact; revision: number }[] = [];
+  readonly #corrections: RecordedFact[] = [];
   #situation: Situation | undefined;
+  #revision = -1;
 
   constructor(private readonly find: FindWorkflow) {}
 
   /** @throws WorkflowUnknown, ReplayBroken */
   next(fact: RecordedFact): Situation {
-    this.#history.push(fact);
-    this.#situation = isBesideTheMachine(fact.type)
-      ? (situationAt(this.#history, { revision: this.#history.length - 1, corrected: false }, this.find) as Situation)
-      : followed(this.#situation ?? beginning(workflowAfter(fact, this.find)), fact);
+    this.#revision += 1;
+    if (fact.target !== undefined) this.#corrections.push(fact);
+    if (isBesideTheMachine(fact.type)) {
+      this.#situation = this.#readAnew(workflowAfter(fact, this.find));
+    } else {
+      this.#received.push({ fact, revision: this.#revision });
+      this.#situation = followed(this.#situation ?? beginning(workflowAfter(fact, this.find)), fact);
+    }
     return this.#situation;
+  }
+
+  #readAnew(workflow: PublishedWorkflow): Situation {
+    const reading = new Reading(workflow, correctionsOf(this.#corrections), false);
+    for (const { fact, revision } of this.#received) {
+      reading.passTo(revision - 1);
+      reading.take(fact);
+    }
+    reading.passTo(this.#revision);
+    return reading.situation;
   }
 }
 
