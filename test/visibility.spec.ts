@@ -95,6 +95,28 @@ describe('qui voit un dossier', () => {
       server.call(tokens.autre, 'POST', '/api/dossiers', opening(fact('candidature.deposee'))),
     );
   });
+
+  test.each(['renouvelleDe', 'composeSur'])(
+    'nommer le dossier d’autrui (%s) n’apprend que ce que dit le registre',
+    async (member) => {
+      const hidden = await lead(server, tokens, upTo('j0.acceptee'));
+      const naming = (token: string, dossier: string, nom = 'Nuage de Paimpont') => {
+        const { data } = fact('candidature.deposee');
+        const named = { ...data, prestataire: { nom }, [member]: member === 'composeSur' ? [dossier] : dossier };
+        return server.call(token, 'POST', '/api/dossiers', opening(fact('candidature.deposee', named)));
+      };
+      const nobody = '00000000-0000-4000-8000-000000000000';
+      const unknown = await naming(tokens.autre, nobody);
+      const others = await naming(tokens.autre, hidden);
+      expect([unknown.status, others.status]).toEqual([409, 409]);
+      const told = ({ text }: Answer) => text.replaceAll(hidden, nobody).replace(/"requestId":"[^"]*"/, '');
+      expect(told(others)).toBe(told(unknown));
+      // A qualification is public; one's own dossier, and any for who sees them all, is known.
+      expect((await naming(tokens.autre, id)).status).toBe(201);
+      expect((await naming(tokens.prestataire, hidden, PRESTATAIRE)).status).toBe(201);
+      expect((await naming(tokens.charge, hidden)).status).toBe(201);
+    },
+  );
 });
 
 describe('ce qui est tu au prestataire et au centre', () => {

@@ -4,7 +4,7 @@
  */
 export const hashes = {
   'secnumcloud/v1': {
-    hash: '79497f455a225b43b4d77da3a3781f000d035a66dc098739b5682f371db1aab3',
+    hash: 'a05144d89110a07bff67658868020c342ea2123e74b9d8b52f44f93f491ad832',
     files: {
       'context.ts': '6e1e13e315564ecc8a39e4700ef434e4354dac09991e68d4582c71e3ff88c525',
       'expected.ts': 'a52f6c16e81f2fc2914374082b2bed167b9f6fdb23a050ee57e85820ee80ceba',
@@ -17,7 +17,7 @@ export const hashes = {
       'referentiel.ts': '6ab5ac5a50abf580ff9a3df25a26213b5e1008dd119e39a00c8ebd53cb9fdf07',
       'roles.ts': '2550a31f369e307db517d1c19ed04fb9ba9afcf66818d2fbb812c75e80d84e87',
       'secnumcloud-3.2.json': '1b9c65d1940f4c58c2cd906a6753f55fa4e0fd2a958dc09d296f8b18999ec508',
-      'workflow.ts': '6673996edbd88d96767d35a2b920d1dab68cd34f28423fcbf28c33490d9cd8f5',
+      'workflow.ts': 'eeaa31cff72dae34d414a4c701215fcab35bc5934afb991b83b42c8f183b8768',
     },
   },
 };

@@ -10,12 +10,12 @@ import {
   hiddenMembers,
   isBesideTheMachine,
   type Lookup,
-  type PublishedWorkflow,
   parisDate,
   possible,
   type Reader,
   Sealed,
   type Situation,
+  seeingRoles,
   summaryOf,
   toldDates,
   toldReasons,
@@ -277,7 +277,7 @@ export class Engine {
       recordedAt: latest(instant.toISOString(), before.last.recordedAt),
       today: parisDate(instant),
       role,
-      lookups: await this.#lookUp(correction?.putInPlace ?? proposal),
+      lookups: await this.#lookUp(caller, correction?.putInPlace ?? proposal),
       erasable: correction?.erasable ?? proposal.fact.erasable === true,
       ...(correction?.target === undefined ? {} : { target: correction.target }),
     };
@@ -360,11 +360,15 @@ export class Engine {
     }
   }
 
-  async #lookUp({ fact, data }: { fact: Fact; data: Record<string, unknown> }): Promise<Record<string, Lookup>> {
+  /** What is known of the dossiers that a fact names: one that the caller may not know of is as if there were none. */
+  async #lookUp(
+    caller: Caller,
+    { fact, data }: { fact: Fact; data: Record<string, unknown> },
+  ): Promise<Record<string, Lookup>> {
     const lookups: Record<string, Lookup> = {};
     for (const id of fact.lookups?.(data as never) ?? []) {
       const other = await this.#load(id);
-      lookups[id] = other && exposed(other.workflow, other);
+      lookups[id] = other && mayName(caller, other) ? exposed(other) : null;
     }
     return lookups;
   }
@@ -399,6 +403,11 @@ function latest(one: string, other: string): string {
   return other > one ? other : one;
 }
 
-function exposed({ exposes }: PublishedWorkflow, { situation }: Dossier): Lookup {
-  return { ...exposes?.(situation.snapshot.context as never), revision: situation.revision };
+function mayName(caller: Caller, { workflow, situation }: Dossier): boolean {
+  const isSeen = seeingRoles(workflow, caller, situation.summary).length > 0;
+  return isSeen || workflow.isPublic?.(situation.snapshot.context as never) === true;
+}
+
+function exposed({ workflow, situation }: Dossier): Lookup {
+  return { ...workflow.exposes?.(situation.snapshot.context as never), revision: situation.revision };
 }

@@ -92,6 +92,8 @@ export type WorkflowSpec = {
   versionChangedBy: readonly string[];
   /** How often the organisation of a party may correct one and the same fact; 20 when absent. */
   correctionsPerFact?: number;
+  /** Whether a dossier is known to the public: who does not see it may name it then, and no other. Never when absent. */
+  isPublic?: (context: never) => boolean;
   /** What other dossiers may look up of one. */
   exposes?: (context: never) => Record<string, unknown>;
 };

@@ -20,5 +20,7 @@ export const secnumcloud = defineWorkflow({
   parties,
   versionChangedBy: [CHARGE],
   keyed: ['audits', 'constats'],
+  // From the decision on, as the register says.
+  isPublic: ({ decision }: Context) => decision?.valideJusquAu != null,
   exposes: ({ renouvelleDe }: Context) => ({ renouvelleDe }),
 });
