@@ -1,4 +1,4 @@
-import type { StoredEvent } from '@jalon/journal';
+import { giveWay, type StoredEvent } from '@jalon/journal';
 import type { CompiledQuery, Kysely } from 'kysely';
 import { GENERATIONS } from './bookkeeping.ts';
 import {
@@ -118,9 +118,13 @@ export class Generation {
     if (!last) return;
     const arrivals = this.projection.hears ? fresh.filter((arrival) => this.#hears(arrival)) : fresh;
     const cells = await this.#load(arrivals, db);
+    const corrected = lastCorrections(arrivals);
     for (const [i, arrival] of arrivals.entries()) {
       const { dossier, event } = arrival;
       if (this.#parked.size > 0 && this.#parked.has(dossier)) continue;
+      // A correction later in the page has the dossier folded again with it: n corrections cost one reading, not n.
+      if (i < (corrected.get(dossier) ?? 0)) continue;
+      await giveWay();
       const cell = cells[i] as Cell;
       try {
         if (isCorrection(event)) await this.#foldAgain(cell, event);
@@ -179,7 +183,7 @@ export class Generation {
 
   /** A correction changes how the history reads: it is folded again from the first fact, and replaces what is there. */
   async #foldAgain(cell: Cell, event: StoredEvent): Promise<void> {
-    this.#assertNext(cell, event);
+    this.#assertLater(cell, event);
     const written: Checked[] = [];
     let head: Head | null = null;
     for (const read of await this.readings.historyTo(event)) {
@@ -193,11 +197,15 @@ export class Generation {
     this.#keep(cell, head as Head, written);
   }
 
-  #assertNext({ head }: Cell, { envelope }: StoredEvent): void {
-    const expected = head === null ? 0 : head.revision + 1;
-    const { revision, type } = envelope;
+  #assertNext(cell: Cell, event: StoredEvent): void {
+    const { expected, revision, type } = succession(cell, event);
     const follows = this.projection.hears ? revision >= expected : revision === expected;
     if (!follows) throw new Error(`revision ${revision} (${type}) arrived where ${expected} was expected`);
+  }
+
+  #assertLater(cell: Cell, event: StoredEvent): void {
+    const { expected, revision, type } = succession(cell, event);
+    if (revision < expected) throw new Error(`revision ${revision} (${type}) arrived where ${expected} was expected`);
   }
 
   /** The rows of a fold as values, checked before anything of the fold is kept: a fault parks this dossier alone. */
@@ -269,4 +277,21 @@ export class Generation {
     const { numAffectedRows } = await db.executeQuery({ ...this.#move, parameters });
     if (numAffectedRows !== 1n) throw new ProjectedElsewhere(projection);
   }
+}
+
+/** The revision that a dossier expects, and the one that arrives. */
+function succession({ head }: Cell, { envelope }: StoredEvent): { expected: number; revision: number; type: string } {
+  const { revision, type } = envelope;
+  return { expected: head === null ? 0 : head.revision + 1, revision, type };
+}
+
+/** Where in a page the last correction of each dossier is, as far as this build can read what precedes it. */
+function lastCorrections(page: readonly Arrival[]): Map<string, number> {
+  const last = new Map<string, number>();
+  const unreadable = new Set<string>();
+  for (const [i, { dossier, event, read }] of page.entries()) {
+    if (read === null) unreadable.add(dossier);
+    else if (isCorrection(event) && !unreadable.has(dossier)) last.set(dossier, i);
+  }
+  return last;
 }

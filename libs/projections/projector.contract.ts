@@ -124,6 +124,34 @@ export function describeProjector(keeping: () => Keeping): void {
       expect(timeline?.entries.map(({ revision }) => revision)).toEqual([0, 1]);
     });
 
+    test('corrections of one dossier that come together cost one reading of its history, not one each', async () => {
+      let folded = 0;
+      const counting: Projection = {
+        name: 'comptee',
+        version: 1,
+        heads: 'comptee',
+        tables: { comptee: { columns: { id: 'text', revision: 'integer' }, key: ['id'] } },
+        toRow: ({ id, revision }) => ({ id, revision }),
+        fromRow: ({ id, revision }) => ({ id: String(id), revision: Number(revision) }),
+        fold(_head, { dossier, event }) {
+          folded += 1;
+          return { head: { id: dossier, revision: event.envelope.revision } };
+        },
+      };
+      await site.stopProjecting();
+      site.projections = [...PROJECTIONS, counting];
+      await site.startProjecting();
+      const dossier = await opened();
+      const fait = await dossier.record('j0.acceptee');
+      for (let i = 0; i < 40; i += 1)
+        await dossier.record('dossier.fait-rectifie', { fait, donnees: {}, motif: 'Erreur' }, { target: fait });
+      await site.level();
+      folded = 0;
+      await site.projector.rebuild(['comptee'], () => undefined);
+      expect((await site.rows()).comptee).toEqual([{ id: dossier.id, revision: 41 }]);
+      expect(folded).toBe(42);
+    });
+
     describe('a dossier that cannot be followed', () => {
       test('is parked loudly, keeps its last good row, and holds up nobody', async () => {
         const lost = await opened();

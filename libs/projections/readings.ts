@@ -1,5 +1,5 @@
 import { type Catalogue, fatesOf, type PublishedWorkflow, type Touching } from '@jalon/flow';
-import type { JournalReader, StoredEvent } from '@jalon/journal';
+import { giveWay, type JournalReader, type StoredEvent } from '@jalon/journal';
 import type { StoodOn } from './generations.ts';
 import type { Correction, ReadFact } from './projection.ts';
 
@@ -52,7 +52,10 @@ export class Readings {
     const { stream, revision } = last.envelope;
     const facts: ReadFact[] = [];
     for await (const page of this.journal.read(stream, { to: revision }))
-      for (const event of page) facts.push(this.of(event));
+      for (const event of page) {
+        await giveWay();
+        facts.push(this.of(event));
+      }
     if (facts.length !== revision + 1)
       throw new Error(`${stream} has ${facts.length} facts up to revision ${revision}`);
     return corrected(facts);
