@@ -1,5 +1,5 @@
 import { type Catalogue, isBesideTheMachine, type PublishedWorkflow } from '@jalon/flow';
-import { type JournalReader, jsonLine, type StoredEvent } from '@jalon/journal';
+import { giveWay, type JournalReader, jsonLine, type StoredEvent } from '@jalon/journal';
 import { LRUCache } from 'lru-cache';
 import { type CloudEvent, toCloudEvent } from './cloud-event.ts';
 import { cursorOf, type Place, placeAfter } from './cursor.ts';
@@ -173,6 +173,8 @@ export class Departures {
     const made: Departure[] = [];
     let previous = before;
     for (const event of events) {
+      // Whoever listens is told of what is acknowledged as soon as it is.
+      if (!fresh) await giveWay();
       const isReminder = event.envelope.stream.startsWith(REMINDERS);
       const meaning = isReminder ? this.#reminderMeaning(event) : await this.#meaningOf(event);
       const changed = fresh && !isReminder && mayChangeParties(event, meaning.declared[0]);

@@ -35,7 +35,7 @@ export async function readFeed(hub: Hub, view: View, query: FeedQuery): Promise<
   let looked = 0;
   let receivable: string | undefined;
   try {
-    while (departures.length < limit && looked < LOOKED_AT) {
+    while (departures.length < limit && looked < LOOKED_AT && !signal.aborted) {
       const { next } = hub;
       const passed = await tail.take(limit - departures.length);
       departures.push(...passed.filter((departure) => view.has(departure)));

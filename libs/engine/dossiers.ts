@@ -13,7 +13,7 @@ import {
   WorkflowUnknown,
   workflowAfter,
 } from '@jalon/flow';
-import { type JournalReader, type StoredEvent, type StreamRange, stateHash } from '@jalon/journal';
+import { giveWay, type JournalReader, type StoredEvent, type StreamRange, stateHash } from '@jalon/journal';
 import { LRUCache } from 'lru-cache';
 import { HistoryUnreadable } from './faults.ts';
 
@@ -65,7 +65,9 @@ export class Dossiers {
     const held = this.#recent.get(id) ?? null;
     if (held && this.soleWriter) return held;
     const dossier = await this.#read(id, held);
-    if (dossier && dossier !== held) this.hold(dossier);
+    // It may have gone further while it was read.
+    const further = this.#recent.get(id)?.situation.revision ?? -1;
+    if (dossier && dossier.situation.revision > further) this.hold(dossier);
     return dossier;
   }
 
@@ -100,6 +102,7 @@ export class Dossiers {
   async *events(id: string, range: StreamRange = {}): AsyncGenerator<StoredEvent, void, undefined> {
     for await (const page of this.journal.read(streamOf(id), range))
       for (const event of page) {
+        await giveWay();
         assertVouched(id, event);
         yield event;
       }

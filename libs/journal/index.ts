@@ -6,6 +6,7 @@ export * from './directory.ts';
 export * from './envelope.ts';
 export { ERASURE_ASKED, Erasables } from './erasable.ts';
 export { ensureStore, ownersFile, type Store as SqliteStore } from './folder.sqlite.ts';
+export { giveWay } from './give-way.ts';
 export { integrityFaults } from './integrity.sqlite.ts';
 export * from './journal.ts';
 export * from './listen.postgres.ts';
