@@ -1,6 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Directory, DirectoryUnavailable, JournalRefused, openPostgresDirectory } from '@jalon/journal';
+import {
+  assertDatabaseFits,
+  type Directory,
+  DirectoryUnavailable,
+  JournalRefused,
+  openPostgresDirectory,
+} from '@jalon/journal';
 import { describeDirectory } from '@jalon/journal/contract';
 import { execute, type Scratch, scratchDatabase } from '@jalon/projections/contract';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
@@ -38,6 +44,15 @@ describe('In PostgreSQL,', () => {
     open: joins,
     clear: () => execute(database.url, 'drop schema if exists jalon_personnes cascade'),
   }));
+});
+
+test('a database that cannot hold every name is refused; one that can is not, nor one that is away', async () => {
+  await execute(server.url, "create database latin encoding 'LATIN1' locale 'C' template template0");
+  await assertDatabaseFits(database.url);
+  await expect(assertDatabaseFits(server.url.replace(/postgres$/, 'latin'))).rejects.toThrow(
+    /is encoded in LATIN1, and names need UTF-8/,
+  );
+  await assertDatabaseFits('postgres://jalon:jalon@127.0.0.1:1/jalon');
 });
 
 describe('a directory that several nodes share', () => {

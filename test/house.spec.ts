@@ -57,7 +57,7 @@ test('a log exported beside the running server and imported elsewhere answers th
   }
 });
 
-test('what is imported into a log that a server holds, or that is cut short, is refused in one line', async () => {
+test('what a log that a server holds has already changes nothing; what is not there is refused in one line', async () => {
   const refusal = async (...args: string[]) => {
     const fault = await jalon(...args).then(
       () => null,
@@ -65,11 +65,8 @@ test('what is imported into a log that a server holds, or that is cut short, is 
     );
     return [fault?.code, fault?.stderr.trim().split('\n').length, fault?.stderr];
   };
-  expect(await refusal('--data', join(root, 'old'), 'import', file)).toEqual([
-    1,
-    1,
-    expect.stringContaining('The log is not empty'),
-  ]);
+  // The export itself was recorded meanwhile.
+  expect((await jalon('--data', join(root, 'old'), 'import', file)).stdout).toMatch(/^Tout est déjà au journal/);
   expect(await refusal('--data', join(root, 'third'), 'import', join(root, 'absent'))).toEqual([
     1,
     1,

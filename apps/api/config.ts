@@ -58,8 +58,8 @@ export class Config {
   ESDB_URL?: string;
   /** PostgreSQL, for read models that several processes share. */
   @IsOptional()
-  @Matches(/^postgres(ql)?:\/\/\S+$/, {
-    message: 'DATABASE_URL must be an address like postgres://user:password@host:5432/database',
+  @Matches(/^postgres(ql)?:\/\/(?![^/?]*,)\S+$/, {
+    message: 'DATABASE_URL must be the address of one host, like postgres://user:password@host:5432/database',
   })
   DATABASE_URL?: string;
   /** Ranges of addresses that webhooks may reach besides public ones. */
@@ -75,10 +75,20 @@ export class Config {
   @Matches(/^(?!.*\/0+$)/, { each: true, message: 'JALON_TRUSTED_PROXIES must not be everybody' })
   JALON_TRUSTED_PROXIES: readonly string[] = [];
   @IsIn(['public', 'none']) JALON_SAMPLE: 'public' | 'none' = 'public';
-  @IsOptional() @IsUrl({ require_tld: false, require_protocol: true }) JALON_PUBLIC_URL?: string;
+  @IsOptional()
+  @IsUrl({ require_tld: false, require_protocol: true })
+  @Matches(/^https?:\/\/[^/?#]+\/*$/, {
+    message: 'JALON_PUBLIC_URL is an address without a path: the server answers at its root',
+  })
+  JALON_PUBLIC_URL?: string;
   /** Requests per minute and caller; 0: no limit. */
   @number() @IsInt() @Min(0) JALON_RATE = 1200;
-  @IsOptional() @IsUrl({ require_tld: false, require_protocol: true }) OIDC_ISSUER?: string;
+  @IsOptional()
+  @IsUrl({ require_tld: false, require_protocol: true })
+  @Matches(/^(https:\/\/|http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(\/|$))/, {
+    message: 'OIDC_ISSUER must be reached by https, but on this machine: who is between could make tokens',
+  })
+  OIDC_ISSUER?: string;
   /** Name of the log in its checkpoints; drawn once when it is absent. */
   @IsOptional()
   @ValidateBy(

@@ -1,8 +1,8 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type AccessData, OPERATOR } from './accesses.ts';
+import { controlSocket } from './control-socket.ts';
 import { type Erasure, erase } from './erase.ts';
 import { ImportRefused, importWhileServing } from './import.ts';
 import { listKeys, rotateKey } from './keys.ts';
@@ -68,11 +68,6 @@ async function rotated({ proving, accesses }: Product): Promise<string> {
   const done = await rotateKey(proving);
   await accesses.record('acces.cle-remplacee', OPERATOR, { operation: 'jalon keys rotate' });
   return done;
-}
-
-/** Where the server of a data folder listens for the command line: a socket that only its owner may open. */
-export function controlSocket(folder: string): string {
-  return join(folder, 'jalon.sock');
 }
 
 /** Listens for orders beside HTTP. The folder's lock is held: a socket left by a killed server is nobody's. */

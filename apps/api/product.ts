@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { Engine } from '@jalon/engine';
 import {
+  assertDatabaseFits,
   type Directory,
   DirectoryUnavailable,
   type Journal,
@@ -30,6 +31,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { Accesses } from './accesses.ts';
 import { openTimekeeper, type Timekeeper } from './clock.ts';
 import { Config } from './config.ts';
+import { assertReachable } from './control-socket.ts';
 import { type Leaving, openLeaving } from './delivery.ts';
 import { nodeName } from './node-name.ts';
 import { openProving, type Proving } from './proof.ts';
@@ -89,6 +91,8 @@ export async function openProduct(
   alarm: Alarm,
   config: Config = new Config(),
 ): Promise<Product> {
+  assertReachable(folder);
+  if (config.DATABASE_URL !== undefined) await assertDatabaseFits(config.DATABASE_URL);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const { ESDB_URL } = config;
   const { journal: log, directory, closeLog } = await openLog(folder, config, alarm);

@@ -2,7 +2,8 @@ import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { readSqliteJournal } from '@jalon/journal';
 import { readConfig } from '../api/config.ts';
-import { type ControlLine, controlSocket, type Order, perform } from '../api/control.ts';
+import { type ControlLine, type Order, perform } from '../api/control.ts';
+import { controlSocket } from '../api/control-socket.ts';
 import { openProduct } from '../api/product.ts';
 
 /** The server could not carry an order out, in its own words. */

@@ -15,6 +15,7 @@ export * from './open.postgres.ts';
 export * from './open.sqlite.ts';
 export * from './pauses.ts';
 export { Connections, DatabaseUnavailable, isAway, isMissing, type PoolOptions } from './pool.postgres.ts';
+export { assertDatabaseFits } from './preconditions.postgres.ts';
 export * from './reserve.ts';
 export * from './session.postgres.ts';
 export * from './state-hash.ts';
