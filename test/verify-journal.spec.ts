@@ -1,13 +1,14 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { envelopeHash } from '@jalon/journal';
+import { archiveOf, envelopeHash } from '@jalon/journal';
 import { type JournalReport, StreamsCheck } from '@jalon/proof';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import Database from 'better-sqlite3';
 import { erase } from '../apps/api/erase.ts';
 import { exportTo } from '../apps/cli/export.ts';
-import { importFrom } from '../apps/cli/house.ts';
+import { type House, importFrom, openForReading } from '../apps/cli/house.ts';
+import { readableHouse } from '../apps/cli/readable.ts';
 import { openSource } from '../apps/cli/verified-source.ts';
 import { verifyWhole } from '../apps/cli/verify-journal.ts';
 import { fortyFacts, namedParties } from './bundles.ts';
@@ -501,3 +502,37 @@ function verifierKeyOf(inFolder: string): string {
   const key = Buffer.concat([Buffer.of(1), Buffer.from(public_key as string, 'base64')]).toString('base64');
   return `${name}+${id}+${key}`;
 }
+
+test('un dossier où rien ne peut être écrit se vérifie, se rejoue et s’exporte dans une copie, et reste tel quel', async () => {
+  const asLeft = () => readdirSync(folder).map((file) => [file, statSync(join(folder, file)).mtimeMs]);
+  const found = asLeft();
+  const said: string[] = [];
+  const inCopy = <T>(work: (house: House) => Promise<T>) =>
+    readableHouse(
+      { folder },
+      (line) => said.push(line),
+      work,
+      async () => false,
+    );
+  const copies: (string | undefined)[] = [];
+  const { ok, report } = await inCopy((house) => {
+    copies.push(house.copy);
+    return verified({ house });
+  });
+  expect([ok, report.covered]).toEqual([true, report.facts]);
+  const file = join(model, 'exporté.jsonl');
+  const lines = await inCopy(async (house) => {
+    const { journal, directory, close } = await openForReading(house);
+    let text = '';
+    for await (const line of archiveOf(journal, directory)) text += line;
+    writeFileSync(file, text);
+    await close();
+    return house.copy;
+  });
+  copies.push(lines);
+  expect((await verified({ archive: file })).ok).toBe(true);
+  rmSync(file);
+  expect(asLeft()).toEqual(found);
+  expect(copies.map((copy) => copy !== undefined && existsSync(copy))).toEqual([false, false]);
+  expect(said[0]).toBe(`${folder} ne peut être que lu : il l'est dans une copie.`);
+});

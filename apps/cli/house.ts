@@ -13,7 +13,18 @@ import {
 import { importFile } from '../api/import.ts';
 
 /** Where a log lies: in a data folder or in EventStoreDB; and its directory of persons: in the folder, or in PostgreSQL. */
-export type House = { folder: string; eventStore?: string; database?: string };
+export type House = {
+  folder: string;
+  eventStore?: string;
+  database?: string;
+  /** Where the stores of the folder are read, when it may not be written in (see `readableHouse`). */
+  copy?: string;
+};
+
+/** The folder in which the stores of a house are read. */
+export function readIn({ folder, copy }: House): string {
+  return copy ?? folder;
+}
 
 /**
  * Writes an exported file into an empty log; after an interruption, again to go on. The log is read back and compared.
@@ -35,7 +46,8 @@ export async function importFrom(
 
 /** Opens a log and its directory to read them; also beside the server that writes there. */
 export async function openForReading(house: House) {
-  const { folder, eventStore } = house;
+  const { eventStore } = house;
+  const folder = readIn(house);
   if (eventStore === undefined) return housed(house, await readSqliteJournal(folder));
   const directory = await readSqliteDirectory(folder);
   return housed(house, { directory, journal: await openEventStoreJournal(eventStore) });

@@ -23,6 +23,7 @@ import { exportTo } from './export.ts';
 import { askServer, carryOut, OrderFailed } from './hold.ts';
 import { type House, importFrom } from './house.ts';
 import { compared, type Ends, MomentRefused, replayed } from './past.ts';
+import { readableHouse } from './readable.ts';
 import { recordedByServer, recordReading } from './reading.ts';
 import { VerificationRefused, type Verified, verifyFile } from './verify.ts';
 import { verifyWhole } from './verify-journal.ts';
@@ -170,15 +171,17 @@ async function verification(file: string | undefined, options: Verification): Pr
     ...(typeof journal === 'string' ? {} : process.env),
     ...(head === undefined ? {} : { JALON_HEAD_FILE: head }),
   });
-  const verified = await verifyWhole({
-    house: place,
-    signer,
-    ...(archive === undefined ? {} : { archive }),
-    checkpoints,
-    keys: given,
-    ...(threads === undefined ? {} : { threads: Number(threads) }),
-    say,
-  });
+  const verify = (from: House) =>
+    verifyWhole({
+      house: from,
+      signer,
+      ...(archive === undefined ? {} : { archive }),
+      checkpoints,
+      keys: given,
+      ...(threads === undefined ? {} : { threads: Number(threads) }),
+      say,
+    });
+  const verified = archive === undefined ? await readableHouse(place, say, verify) : await verify(place);
   if (archive === undefined) await recordVerification(place, verified);
   return verified;
 }
@@ -242,7 +245,7 @@ program
   .option('--database <url>', IN_DATABASE)
   .option('--partial', 'd’un journal endommagé, écrit ce qui tient et dit dans le fichier ce qui manque')
   .action(async (file: string, options: Stores & { partial?: true }) =>
-    print(await exportTo(file, house(options), say, options.partial)),
+    print(await readableHouse(house(options), say, (from) => exportTo(file, from, say, options.partial))),
   );
 
 program
@@ -277,7 +280,9 @@ program
   .option('--json', 'une ligne de JSON par fait, avec tout ce que la procédure retient')
   .option('--eventstore <url>', IN_EVENTSTORE)
   .action(async (id: string, options: { eventstore?: string; json?: true }) => {
-    for await (const line of replayed(id, house(options), options.json === true, say)) print(line);
+    await readableHouse(house(options), say, async (from) => {
+      for await (const line of replayed(id, from, options.json === true, say)) print(line);
+    });
   });
 
 program
@@ -292,7 +297,7 @@ program
   .option('--to-corrected', "à l'arrivée, de même")
   .option('--eventstore <url>', IN_EVENTSTORE)
   .action(async (id: string, options: Ends & { eventstore?: string }) =>
-    print(await compared(id, house(options), options, say)),
+    print(await readableHouse(house(options), say, (from) => compared(id, from, options, say))),
   );
 
 function erasureOf(sub: string | undefined, iss: string | undefined, fact: string | undefined): Erasure {

@@ -23,7 +23,7 @@ import { catalogue } from '@jalon/workflows';
 import { type SignerFiles, signerFiles } from '../api/proof.ts';
 import { projections } from '../api/read-models.ts';
 import { archiveLines } from './archive-lines.ts';
-import { type House, openForReading } from './house.ts';
+import { type House, openForReading, readIn } from './house.ts';
 import { openSource, streamsOf, type Where } from './verified-source.ts';
 import { readKeys, type Verified } from './verify.ts';
 import { visible } from './visible.ts';
@@ -97,10 +97,11 @@ type OpenedOrder = { kept: KeptOrder; faults: string[]; close(): Promise<void> }
 const ownOrder: OpenedOrder = { kept: NOTHING_KEPT, faults: [], close: async () => undefined };
 
 async function openKept(
-  { folder, database }: House,
-  { signer = signerFiles(folder), keys }: Pick<JournalOptions, 'signer' | 'keys'>,
+  house: House,
+  { signer = signerFiles(house.folder), keys }: Pick<JournalOptions, 'signer' | 'keys'>,
 ): Promise<OpenedOrder> {
-  const opened = database === undefined ? readSqliteProof(folder) : openPostgresProof(database);
+  const { database } = house;
+  const opened = database === undefined ? readSqliteProof(readIn(house)) : openPostgresProof(database);
   const store = opened && new ProofStore(opened);
   const close = async () => store?.close();
   try {
@@ -116,14 +117,14 @@ async function openKept(
 
 /** What is wrong with what stands on a journal: files that SQLite finds damaged, read models that say something else. */
 async function standingFaults(house: House, say: (line: string) => void): Promise<string[]> {
-  const faults = integrityFaults(house.folder);
+  const faults = integrityFaults(readIn(house));
   if (house.database !== undefined) return faults;
   const { journal, close } = await openForReading(house);
   try {
     const told = (facts: number) => say(`vues : ${facts} faits`);
     return [
       ...faults,
-      ...(await compareReadModels({ folder: house.folder, journal, catalogue, projections, say: told })),
+      ...(await compareReadModels({ folder: readIn(house), journal, catalogue, projections, say: told })),
     ];
   } finally {
     await close();
