@@ -201,7 +201,7 @@ function changed(original: Bundle, path: string[]): Bundle {
 }
 
 function fieldOf([, , member, field, inside]: string[]): string {
-  if (member === 'data' || member === 'salt') return 'data';
+  if (member === 'data' || member === 'salt' || member === 'contextSalt') return 'data';
   if (member !== 'envelope') return 'enveloppe';
   if (inside === 'name' && field !== 'workflow') return 'names';
   return ['from', 'to', 'stateHash', 'previousHash'].includes(field as string) ? (field as string) : 'enveloppe';
