@@ -2,6 +2,7 @@
 import 'reflect-metadata';
 import { benchAudit } from './audit.ts';
 import { benchConsole } from './console.ts';
+import { benchCorrections } from './corrections.ts';
 import { benchDelivery } from './delivery.ts';
 import { benchEventStore } from './eventstore.ts';
 import { benchProduct } from './product.ts';
@@ -13,6 +14,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   product: { about: 'the table of the README: replay, rebuild, advance and read over HTTP', run: benchProduct },
   audit: { about: 'past states, bundles over a long log, verification of a whole journal', run: benchAudit },
   console: { about: 'the console in a browser: what each interaction takes, over 10,000 dossiers', run: benchConsole },
+  corrections: {
+    about: 'one fact corrected 500 times: health while 50 readers come from the start',
+    run: benchCorrections,
+  },
   delivery: { about: 'streams, the feed, webhooks: how soon, how many, beside appends', run: benchDelivery },
   eventstore: {
     about: 'appends and catch-up over EventStoreDB’s protocol (ESDB_URL: a real server too) and PostgreSQL, memory',
