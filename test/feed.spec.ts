@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import { cursorOf } from '@jalon/delivery';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CloudEvent, HTTP } from 'cloudevents';
@@ -147,4 +149,22 @@ describe('Attendre un fait', () => {
   test.each(['wait=31', 'wait=-1', 'wait=x', 'limit=0', 'limit=201', 'autre=1'])('refuse %s', async (query) => {
     expect((await pull(`/api/feed?${query}`)).status).toBe(400);
   });
+});
+
+test('de trop de lectures depuis le début par un même appelant, deux sont servies, les autres attendent, la dernière s’entend dire d’attendre', async () => {
+  const headers = { authorization: `Bearer ${tokens.charge}` };
+  const path = `${server.url}/api/feed?after=start&wait=30&types=suivi.griefs-notifies`;
+  // Bare requests: what ends with a test leaves no connection behind.
+  const asked = Array.from({ length: 103 }, () => get(path, { headers, agent: false }).on('error', () => undefined));
+  const [told] = (await Promise.race(asked.map((each) => once(each, 'response')))) as [IncomingMessage];
+  expect([told.statusCode, told.headers['retry-after']]).toEqual([429, '5']);
+  expect(JSON.parse(Buffer.concat(await told.toArray()).toString())).toMatchObject({
+    type: '/problems/trop-de-requetes',
+  });
+  // Another caller does not wait for them, nor does what does not begin at the start.
+  expect((await pull('/api/feed?after=start&limit=1', tokens.auditeur)).status).toBe(200);
+  expect((await pull('/api/dossiers')).status).toBe(200);
+  // Who goes away leaves their place.
+  for (const each of asked) each.destroy();
+  await until(async () => (await pull('/api/feed?after=start&limit=1')).status === 200);
 });

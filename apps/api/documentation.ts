@@ -82,6 +82,8 @@ export type Documentation = {
   description?: string;
   /** Answered without a token. */
   public?: true;
+  /** It reads a whole history, or the log when it begins at the start: few are answered at once. */
+  reads?: 'history' | 'log';
   path?: readonly (keyof typeof PATH)[];
   query?: Readonly<Record<string, JsonSchema>>;
   headers?: readonly (keyof typeof HEADERS)[];
@@ -118,6 +120,7 @@ export function Documented(route: Documentation): MethodDecorator {
     RouteConfig({
       public: open,
       parameters: { path: Object.fromEntries(path.map((name) => [name, PATH[name].schema])), query, headers },
+      ...(route.reads ? { reads: route.reads } : {}),
       ...(body ? { body: route.bodyOptional ? 'optional' : 'needed' } : {}),
     }),
     ApiOperation({ operationId: id, summary, tags: [tag], ...(description ? { description } : {}) }),

@@ -24,6 +24,8 @@ declare module 'fastify' {
     public?: boolean;
     /** Whether it reads a body, and cannot do without. */
     body?: 'needed' | 'optional';
+    /** It reads a whole history, or the log when it begins at the start: few are answered at once. */
+    reads?: 'history' | 'log';
     /** What its parameters may be; anything else is refused. Absent: whatever comes is ignored. */
     parameters?: Parameters;
   }

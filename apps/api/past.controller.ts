@@ -38,6 +38,7 @@ export class PastController {
     summary: 'Lire où en était un dossier, par rejeu',
     description:
       "À une révision, ou tel que connu à un instant (recordedAt), et/ou tel que vrai à une date (effectiveAt : les faits qui avaient effet ce jour-là) ; bornes comprises. Lecture enregistrée : ce qui était connu alors, corrections comprises ; lecture corrigée (corrected=true) : avec toutes les corrections connues aujourd'hui.",
+    reads: 'history',
     path: ['id'],
     query: {
       revision: says(REVISION, 'Tel que ce fait l’a laissé'),
@@ -70,6 +71,7 @@ export class PastController {
     summary: 'Comparer deux états passés d’un dossier (RFC 6902)',
     description:
       'De from à to : chacun une révision, ou un instant (fromRecordedAt, toRecordedAt), et/ou une date (fromEffectiveAt, toEffectiveAt), dans la lecture enregistrée ou corrigée (fromCorrected, toCorrected). Sans rien pour l’arrivée : maintenant. Les opérations portent sur { state, jalon, crossed, context }.',
+    reads: 'history',
     path: ['id'],
     query: {
       from: says(REVISION, 'La révision de départ'),
@@ -113,6 +115,7 @@ export class PastController {
     summary: 'Rejouer un dossier, fait par fait',
     description:
       'Une ligne de JSON par fait : le fait, et où il a laissé le dossier dans la lecture enregistrée. L’empreinte de chaque état est vérifiée ; si l’une diffère, la réponse s’interrompt.',
+    reads: 'history',
     path: ['id'],
     answers: { 200: { says: 'Les étapes', schema: 'ReplayStep', media: 'application/x-ndjson' } },
     problems: READING,

@@ -101,6 +101,7 @@ export class ProofController {
     summary: 'Emporter un dossier à vérifier hors ligne',
     description:
       'Un fichier : les faits et leurs enveloppes, les noms, le texte de la procédure, les preuves d’inclusion, le point de contrôle, les clés et un résumé, le tout scellé. « jalon verify » le vérifie et le rejoue sans réseau. Les faits qui ne sont pas montrés à l’appelant n’y figurent que par leur empreinte.',
+    reads: 'history',
     path: ['id'],
     answers: { 200: { says: 'Le dossier à vérifier', schema: 'Bundle', media: 'application/vnd.jalon.bundle+json' } },
     problems: [

@@ -9,6 +9,7 @@ import type { Config } from './config.ts';
 import { serveConsole } from './console.ts';
 import { openCursors } from './cursors.ts';
 import { serveDocumentation } from './documentation.ts';
+import { boundReadings } from './gate.ts';
 import { malformed } from './http.ts';
 import { Metrics } from './metrics.ts';
 import { checkParameters } from './parameters.ts';
@@ -100,6 +101,7 @@ export async function createServer(
     checkParameters(request, parameters);
     await openCursors(request, parameters, product.leaving.cursors);
   });
+  boundReadings(fastify);
   boundClosing(fastify, patience.request);
 
   const app = await NestFactory.create<NestFastifyApplication>(appModule(product, config, tokens, log), adapter, {

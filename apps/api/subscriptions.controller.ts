@@ -96,6 +96,7 @@ export class SubscriptionsController implements OnModuleDestroy {
   @Documented({
     id: 'readFeed',
     tag: 'Abonnements',
+    reads: 'log',
     summary: 'Tirer les faits, page par page, à son rythme',
     description:
       'Il y a toujours une suite (« next »), même à la fin. Avec « wait », la réponse attend un fait, s’il n’y en a pas.',
@@ -123,6 +124,8 @@ export class SubscriptionsController implements OnModuleDestroy {
     const gone = new AbortController();
     request.raw.once('close', () => gone.abort());
     reply.raw.once('close', () => gone.abort());
+    // Whoever went away before is not told of any more.
+    if (reply.raw.destroyed) gone.abort();
     const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
     const { departures, cursor } = await this.confidential.feed(view, {
       after,
