@@ -55,9 +55,11 @@ describe('What the SQLite journal acknowledged outlives', () => {
       journal: ensureStore(folder, JOURNAL),
       directory: ensureStore(folder, DIRECTORY),
     });
-    const append = (stream: string) => writer.append([stream, -1, `id-${stream}`, 'j0.acceptee', '{}', '{}']);
+    const append = (stream: string, data = '{}') =>
+      writer.append([stream, -1, `id-${stream}`, 'j0.acceptee', data, '{}']);
     await append('a');
-    const underWay = append('b');
+    // So much to write that the thread cannot be done with it when it ends.
+    const underWay = append('b', ' '.repeat(64_000_000));
     const waiting = append('c');
     const outcomes = Promise.allSettled([underWay, waiting]);
     await writer.thread.terminate();

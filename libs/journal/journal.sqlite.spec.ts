@@ -43,6 +43,19 @@ describe('The SQLite journal, beside the contract,', () => {
     expect(await journal.durability()).toMatchObject({ adapter: 'sqlite', journal_mode: 'wal', synchronous: 2 });
   });
 
+  test('says that nothing can be recorded while another program has locked the file, and leaves no trace of having asked', async () => {
+    await journal.append('dossier-a', NO_STREAM, sampleChain('dossier-a', 1));
+    const other = new Database(join(folder, 'journal.db'));
+    const found = other.prepare('select * from events').all();
+    other.exec('begin immediate');
+    await expect(journal.durability()).rejects.toThrow(/^Nothing can be recorded: .*locked/);
+    other.exec('commit');
+    expect(await journal.durability()).toMatchObject({ requests: 1, batches: 1 });
+    expect(other.prepare('select * from events').all()).toEqual(found);
+    expect(other.pragma('user_version', { simple: true })).toBe(1);
+    other.close();
+  });
+
   test('numbers positions from 1 without a gap, whatever was refused in between', async () => {
     const [a, b] = [sampleChain('dossier-a', 3), sampleChain('dossier-b', 3)];
     await journal.append('dossier-a', NO_STREAM, a);

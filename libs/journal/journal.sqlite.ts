@@ -64,6 +64,7 @@ export class SqliteJournal implements Journal {
 
   async durability(): Promise<Record<string, string | number>> {
     if (this.writer.ended !== null) throw new JournalUnavailable(`Nothing can be written: ${this.writer.ended}.`);
+    await this.writer.prove();
     const { batches, requests } = this.writer.answered;
     return { adapter: 'sqlite', ...this.writer.settings, batches, requests };
   }

@@ -47,6 +47,12 @@ class Lane<Request> {
   }
 }
 
+/** An append of nothing. */
+const PROBE: AppendRequest = ['', -1];
+
+/** For so long it is believed that what could be recorded still can. */
+const PROVEN_MS = 1_000;
+
 /** A batch larger than this would make its first request wait for its last. */
 const LARGEST_BATCH = 512;
 
@@ -60,7 +66,9 @@ export class Writer {
   #ended: string | null = null;
   #closing = false;
   #drained: (() => void) | undefined;
-  /** Batches and requests answered since the start: their ratio is what group commit saves. */
+  #provenUntil = 0;
+  #proving: Promise<void> | undefined;
+  /** Batches and requests answered since the start, probes left out: their ratio is what group commit saves. */
   readonly answered = { batches: 0, requests: 0 };
 
   private constructor(
@@ -84,6 +92,27 @@ export class Writer {
   /** @throws JournalUnavailable, OutcomeUnknown; a rejection is given back. */
   append(request: AppendRequest): Promise<number | string | Rejection> {
     return this.#submit('journal', this.#journal, request);
+  }
+
+  /**
+   * Proves, by writing on the disk what is there already, that facts can be recorded: a full disk, or another program's
+   * lock, is told before anybody's fact is refused. @throws JournalUnavailable
+   */
+  async prove(): Promise<void> {
+    if (performance.now() < this.#provenUntil) return;
+    this.#proving ??= this.#prove().finally(() => {
+      this.#proving = undefined;
+    });
+    await this.#proving;
+  }
+
+  async #prove(): Promise<void> {
+    try {
+      await this.append(PROBE);
+      this.#provenUntil = performance.now() + PROVEN_MS;
+    } catch (cause) {
+      throw new JournalUnavailable(`Nothing can be recorded: ${(cause as Error).message}`, { cause });
+    }
   }
 
   /** @throws JournalUnavailable, OutcomeUnknown. */
@@ -139,8 +168,9 @@ export class Writer {
     const lane = from === 'journal' ? this.#journal : this.#directory;
     const answered = lane.underWay;
     this.#send(from);
-    this.answered.batches += 1;
-    this.answered.requests += answered.length;
+    const asked = answered.filter(({ request }) => request !== PROBE).length;
+    this.answered.batches += asked > 0 ? 1 : 0;
+    this.answered.requests += asked;
     for (const [i, { resolve, reject }] of answered.entries()) {
       const outcome = outcomes[i] ?? { failed: 'unknown', message: 'the writer thread gave no answer' };
       if (typeof outcome === 'object' && 'message' in outcome) reject(failureOf(outcome));
