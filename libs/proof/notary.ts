@@ -318,7 +318,7 @@ export class Notary {
       this.#diverged = null;
       this.#level = true;
       // What a process left uncovered that died, or what was imported, is old by now: it does not wait like a new fact.
-      if (size > (this.#latest?.size ?? 0)) this.#cutLater(this.#pace.apart);
+      if (tip !== null && (this.#latest?.position ?? -1n) < tip) this.#cutLater(this.#pace.apart);
     } catch (error) {
       // What makes the round stop is told there; a journal that is slow to read is looked at when something is signed.
       if (!(error instanceof ProofUnavailable)) this.#feed.fail(error);
