@@ -52,9 +52,9 @@ export class Prover {
     if (known) return known;
     const tip = await this.parts.journal.tip();
     const { position } = await this.parts.store.extent();
-    // It may have been recorded a moment ago.
-    if (tip === null || (position !== null && position >= tip)) return null;
-    await this.#covering(tip);
+    if (tip === null) return null;
+    if (position === null || position < tip) await this.#covering(tip);
+    // It may have been recorded, or come into the log, since the first look.
     return (await this.parts.store.entries([id])).get(id) ?? null;
   }
 
